@@ -1,0 +1,34 @@
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+OUT := out/founding
+
+.DEFAULT_GOAL := help
+.PHONY: help run test lint bench clean
+
+help:  ## say what there is
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */  make \1\t/'
+
+run: $(STAMP)  ## run the founding scenarios and write their report
+	$(BIN)/kvledger run scenarios/founding --out $(OUT)
+	@echo "report: $(OUT)/report.html"
+
+test: $(STAMP)  ## run the tests
+	$(BIN)/python -m pytest -q
+
+lint: $(STAMP)  ## check style and types
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+bench: $(STAMP)  ## measure the ratios that the design promises
+	$(BIN)/kvledger bench
+
+clean:  ## remove everything that can be made again
+	rm -rf .venv build dist out *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamp is older than a changed pin, so the environment is made afresh exactly when it has to be.
+$(STAMP): constraints.txt pyproject.toml
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $@

@@ -1,0 +1,1 @@
+"""What differs between releases, and what a user may replace: one module per decision."""

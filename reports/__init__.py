@@ -1,0 +1,21 @@
+"""Figures and one HTML page from the folders that runs leave behind."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from reports.errors import ReportError
+
+__all__ = ["ReportError", "build"]
+
+
+def build(paths: Sequence[Path], out: Path | None = None) -> Path:
+    """Write report.html and its figures for these runs; return the page's path.
+
+    A path is the folder of one run, of a scenario, or a whole output folder. Without `out` the page is
+    written into the one folder given, or into the current folder when several are compared.
+    """
+    from reports.write import write
+
+    return write(paths, out)

@@ -1,0 +1,58 @@
+"""The page's style: light and dark, narrow screens and paper."""
+
+CSS = """
+:root { --ink: #1b1b1c; --paper: #ffffff; --muted: #6b6b6e; --line: #d9d9dd; --soft: #f4f4f6;
+  --good: #00684a; --bad: #a33c00; color-scheme: light dark; }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e8e8ea; --paper: #17181a; --muted: #a0a0a6; --line: #3a3b40; --soft: #222327;
+    --good: #4fc3a1; --bad: #ff9a5c; } }
+* { box-sizing: border-box; }
+body { margin: 0 auto; padding: 1.5rem 1rem 4rem; max-width: 76rem;
+  background: var(--paper); color: var(--ink);
+  font: 16px/1.5 system-ui, sans-serif; overflow-wrap: break-word; }
+h1 { font-size: 1.6rem; margin: 0 0 .25rem; }
+h2 { font-size: 1.3rem; margin: 3rem 0 .5rem; border-top: 1px solid var(--line); padding-top: 1.5rem; }
+h3 { font-size: 1.1rem; margin: 1.5rem 0 .25rem; }
+h4 { font-size: .95rem; margin: 1.25rem 0 .25rem; }
+p, ul { margin: .25rem 0 .75rem; }
+a { color: inherit; }
+.said { list-style: none; padding: 0; }
+.said li { border-left: .3rem solid var(--good); padding: .15rem .75rem; margin: .5rem 0; }
+.said li.bad { border-color: var(--bad); }
+.badge { white-space: nowrap; font-weight: 600; color: var(--good); }
+.bad .badge, .unmet { color: var(--bad); }
+.from { color: var(--muted); font-size: .9rem; }
+.contents { columns: 22rem; padding-left: 1.25rem; }
+.pair { display: grid; gap: 1.5rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 28rem), 1fr)); }
+.pair > div { min-width: 0; max-width: 44rem; }
+figure { margin: .75rem 0; }
+figure.wide { max-width: 52rem; }
+figcaption { color: var(--muted); font-size: .85rem; }
+svg { display: block; width: 100%; min-width: 21rem; height: auto; }
+figure.wide svg { min-width: 24rem; }
+svg text { font-family: system-ui, sans-serif !important; }
+.scroll { overflow-x: auto; }
+table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; }
+th, td { text-align: left; vertical-align: top; padding: .25rem .6rem .25rem 0;
+  border-bottom: 1px solid var(--line); }
+th { color: var(--muted); font-weight: 600; white-space: nowrap; }
+tr.verdict td { border-bottom: 0; padding-top: .5rem; white-space: nowrap; }
+.events td:not(:nth-child(5)) { white-space: nowrap; }
+.events td:nth-child(5) { min-width: 14rem; }
+tr.cause td { background: var(--soft); font-weight: 600; }
+pre { background: var(--soft); padding: .5rem .75rem; margin: .25rem 0; font-size: .8rem;
+  white-space: pre-wrap; overflow-wrap: anywhere; }
+summary { cursor: pointer; color: var(--muted); margin-top: .5rem; }
+@media print {
+  :root { --ink: #000; --paper: #fff; --muted: #444; --line: #bbb; --soft: #f2f2f2;
+    --good: #000; --bad: #000; }
+  body { max-width: none; padding: 0; font-size: 10pt; }
+  section + section > h2 { break-before: page; }
+  h3, h4 { break-after: avoid; }
+  figure, tr, .said li { break-inside: avoid; }
+  .pair { grid-template-columns: repeat(auto-fit, minmax(40%, 1fr)); }
+  .scroll { overflow: visible; }
+  svg { min-width: 0 !important; }
+  table { font-size: 7pt; }
+}
+"""

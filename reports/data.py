@@ -1,0 +1,151 @@
+"""One run read back from its folder: verdicts, series, options and the events around a cause."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from reports.errors import ReportError
+from reports.series import Series, read_series
+
+ADVICE = "run the scenario again with --out"
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Cause(_Record):
+    """The first posting that went wrong."""
+
+    what: str
+    event: int
+    iteration: int | None = None
+    time: float | None = None
+    op: str | None = None
+    request: str | None = None
+    session: str | None = None
+    slots: tuple[int, ...] = ()
+    count: int | None = None
+
+
+class Verdict(_Record):
+    """One disagreement of books, ledger and canary, as verdicts.json has it."""
+
+    verdict: str
+    pool: str
+    size: int
+    event: int
+    iteration: int | None = None
+    time: float | None = None
+    request: str | None = None
+    session: str | None = None
+    invariant: str | None = None
+    cause: Cause | None = None
+    detected_by: str | None = None
+    detected_event: int | None = None
+    detected_iteration: int | None = None
+    latency_events: int | None = None
+    message: str = ""
+
+    @property
+    def began(self) -> int:
+        """The event of the cause."""
+        return self.cause.event if self.cause else self.event
+
+    @property
+    def seen(self) -> int | None:
+        """The event at whose end the release's own checks noticed; None if they never did."""
+        if self.detected_event is not None:
+            return self.detected_event
+        return None if self.latency_events is None else self.began + self.latency_events
+
+
+class Outcome(_Record):
+    """What verdicts.json says of one variant."""
+
+    release: str
+    reverted: tuple[int, ...] = ()
+    added: tuple[int, ...] = ()
+    engine: str = "model"
+    events: int
+    checks: int
+    iterations: int
+    ok: bool
+    verdicts: tuple[Verdict, ...] = ()
+    expected: Any = ()
+    unmet: tuple[str, ...] = ()
+
+
+class _Document(_Record):
+    scenario: str
+    variants: dict[str, Outcome] = Field(min_length=1)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One variant of one scenario, run once."""
+
+    folder: Path
+    scenario: str
+    variant: str
+    outcome: Outcome
+    series: Series
+    meta: dict[str, Any]
+    about: str = ""
+
+
+def is_run(folder: Path) -> bool:
+    """Whether a run was written here."""
+    return (folder / "verdicts.json").is_file() and (folder / "series.npz").is_file()
+
+
+def read_run(folder: Path) -> Run:
+    """Read one run's folder."""
+    path = folder / "verdicts.json"
+    try:
+        document = _Document.model_validate(_load(path))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "document"
+        raise ReportError(f"{path}: {where}: {first['msg']}; {ADVICE}") from None
+    variant = folder.name if folder.name in document.variants else next(iter(document.variants))
+    meta_path = folder / "meta.json"
+    meta = _load(meta_path) if meta_path.is_file() else {}
+    if not isinstance(meta, dict):
+        raise ReportError(f"{meta_path}: it must hold one object; {ADVICE}")
+    return Run(
+        folder=folder,
+        scenario=document.scenario,
+        variant=variant,
+        outcome=document.variants[variant],
+        series=read_series(folder / "series.npz"),
+        meta=meta,
+        about=_about(folder / "scenario.yaml"),
+    )
+
+
+def _about(path: Path) -> str:
+    """What the scenario says of itself; the report stands without it."""
+    try:
+        scenario = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError):
+        return ""
+    about = scenario.get("about") if isinstance(scenario, dict) else None
+    return about if isinstance(about, str) else ""
+
+
+def _load(path: Path) -> Any:
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except json.JSONDecodeError as error:
+        raise ReportError(f"{path}:{error.lineno}:{error.colno}: not JSON: {error.msg}; {ADVICE}") from None
+    except UnicodeDecodeError:
+        raise ReportError(f"{path}: not UTF-8 text; {ADVICE}") from None
+    except OSError as error:
+        raise ReportError(f"{path}: cannot be read: {error.strerror}; give a readable folder") from None

@@ -1,0 +1,5 @@
+"""What goes wrong when a report is asked for."""
+
+
+class ReportError(Exception):
+    """A folder is no run, or a file in it is damaged; the text is the one line to show."""

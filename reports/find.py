@@ -1,0 +1,75 @@
+"""Which runs a list of paths means: single runs, scenario folders, whole output folders."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from reports.data import Run, is_run, read_run
+from reports.errors import ReportError
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """The runs that belong in one frame."""
+
+    name: str
+    runs: tuple[Run, ...]
+
+
+def find(paths: Sequence[Path]) -> tuple[Scenario, ...]:
+    """Read every run under these paths, grouped by scenario, in the order given."""
+    runs = [read_run(folder) for path in paths for folder in _folders(path)]
+    if not runs:
+        raise ReportError("no folder was given; name one that `kvledger run --out` wrote")
+    groups: dict[str, list[Run]] = {}
+    for run in runs:
+        groups.setdefault(run.scenario, []).append(run)
+    return tuple(Scenario(name, _told_apart(group)) for name, group in groups.items())
+
+
+def _folders(path: Path) -> list[Path]:
+    """The run folders at a path or at most two levels below it."""
+    if not path.exists():
+        raise ReportError(f"{path}: there is no such folder; name one that `kvledger run --out` wrote")
+    if is_run(path):
+        return [path]
+    below = sorted(child for child in path.iterdir() if child.is_dir()) if path.is_dir() else []
+    found = [child for child in below if is_run(child)]
+    scenarios = {child: [c for c in sorted(child.iterdir()) if c.is_dir() and is_run(c)] for child in below}
+    groups = ([found] if found else []) + [group for group in scenarios.values() if group]
+    if not groups:
+        lacks = "neither it nor a folder in it has verdicts.json and series.npz"
+        raise ReportError(f"{path}: not a run: {lacks}; run a scenario with --out first")
+    return [folder for group in groups for folder in _in_order(group)]
+
+
+def _in_order(group: list[Path]) -> list[Path]:
+    """Variants in the order in which the scenario names them, as far as the output folder tells it."""
+    scenario = group[0].parent
+    names: list[str] = []
+    for path in (scenario.parent / "verdicts.json", scenario / "verdicts.json"):
+        if not path.is_file():
+            continue
+        try:
+            read = json.loads(path.read_text(encoding="utf-8"))
+        except (ValueError, OSError):
+            continue
+        documents = read if isinstance(read, list) else [read]
+        for document in documents:
+            if isinstance(document, dict) and {f.name for f in group} & set(document.get("variants", {})):
+                names += [name for name in document["variants"] if name not in names]
+    known = {name: place for place, name in enumerate(names)}
+    last = len(known)
+    return sorted(group, key=lambda f: (known.get(f.name, last), f.name != "before", f.name))
+
+
+def _told_apart(runs: list[Run]) -> tuple[Run, ...]:
+    """Runs of one variant from several output folders carry their folder in their name."""
+    names = [run.variant for run in runs]
+    return tuple(
+        replace(run, variant=f"{run.variant} ({run.folder})") if names.count(run.variant) > 1 else run
+        for run in runs
+    )

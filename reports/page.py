@@ -1,0 +1,105 @@
+"""report.html: one file that needs nothing else, and opens with the verdict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from reports.css import CSS
+from reports.data import Outcome, Run
+from reports.find import Scenario
+from reports.html import figure, text
+from reports.style import count
+from reports.tables import operations_table, options, verdict_table
+from reports.words import sentence, short_verdict
+
+_DIFFERENCE = (
+    "What the release's books say (line) against what is true (area)."
+    " Line on the edge of the area: a real loss. Line alone: a false alarm."
+    " Area alone: a fault that the sums cannot see."
+)
+_TERMS = "The five terms of the full pool after each event, stacked against the pool's size."
+
+
+def page(scenarios: Sequence[Scenario], drawings: Mapping[str, str]) -> str:
+    """The whole page; `drawings` holds inline SVG by the names that `drawing_name` gives."""
+    title = scenarios[0].name if len(scenarios) == 1 else f"{len(scenarios)} scenarios"
+    sections = "\n".join(_section(n, s, drawings) for n, s in enumerate(scenarios, start=1))
+    return (
+        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<title>kvledger: {text(title)}</title>\n<style>{CSS}</style>\n</head>\n<body>\n"
+        f"<header><h1>kvledger: {text(title)}</h1>\n<p>{text(_summary(scenarios))}</p>\n"
+        f"{_contents(scenarios)}</header>\n<main>\n{sections}\n</main>\n</body>\n</html>\n"
+    )
+
+
+def drawing_name(scenario: Scenario, run: Run | None = None) -> str:
+    """The name of a drawing: of one run, or of the scenario's variants together."""
+    return f"{scenario.name}/{run.variant}" if run else scenario.name
+
+
+def _summary(scenarios: Sequence[Scenario]) -> str:
+    outcomes = [run.outcome for scenario in scenarios for run in scenario.runs]
+    failed = sum(not outcome.ok for outcome in outcomes)
+    runs = f"{len(outcomes)} run{'' if len(outcomes) == 1 else 's'}"
+    events = sum(outcome.events for outcome in outcomes)
+    if failed:
+        return f"{failed} of {runs} did not go as expected; {count(events)} events were audited."
+    every = "went" if len(outcomes) == 1 else "all went"
+    return f"{runs} {every} as expected; {count(events)} events were audited."
+
+
+def _contents(scenarios: Sequence[Scenario]) -> str:
+    if len(scenarios) == 1:
+        return ""
+    items = "".join(
+        f'<li><a href="#s{n}">{text(s.name)}</a> {_badge(all(run.outcome.ok for run in s.runs))}</li>'
+        for n, s in enumerate(scenarios, start=1)
+    )
+    return f'<nav aria-label="Scenarios"><ol class="contents">{items}</ol></nav>\n'
+
+
+def _section(number: int, scenario: Scenario, drawings: Mapping[str, str]) -> str:
+    about = f"<p>{text(scenario.runs[0].about)}</p>" if scenario.runs[0].about else ""
+    said = "".join(_said(run) for run in scenario.runs)
+    pairs = "".join(
+        f"<div>{figure(drawings[drawing_name(scenario, run)], _title(run))}</div>" for run in scenario.runs
+    )
+    rest = "".join(_findings(run) for run in scenario.runs)
+    return (
+        f'<section id="s{number}"><h2>{text(scenario.name)}</h2>\n{about}<ul class="said">{said}</ul>\n'
+        f"{figure(drawings[drawing_name(scenario)], _DIFFERENCE, kind='wide')}\n"
+        f'<p class="from">{text(_TERMS)}</p><div class="pair">{pairs}</div>\n{rest}</section>'
+    )
+
+
+def _said(run: Run) -> str:
+    outcome = run.outcome
+    kind = "good" if outcome.ok else "bad"
+    return (
+        f'<li class="{kind}"><b>{text(run.variant)}</b>: {text(sentence(outcome))} '
+        f'{_badge(outcome.ok)}<br><span class="from">{text(_release(outcome))}</span></li>'
+    )
+
+
+def _badge(ok: bool) -> str:
+    if ok:
+        return '<span class="badge">✓ as expected</span>'
+    return '<span class="badge unmet">✗ not as expected</span>'
+
+
+def _release(outcome: Outcome) -> str:
+    changes = ((" without ", outcome.reverted), (" with ", outcome.added))
+    words = [word + ", ".join(f"#{number}" for number in numbers) for word, numbers in changes if numbers]
+    return outcome.release + "".join(words) + f", engine {outcome.engine}"
+
+
+def _findings(run: Run) -> str:
+    unmet = "".join(f"<li>{text(line)}</li>" for line in run.outcome.unmet)
+    missed = f'<h4>Expectations that do not hold</h4><ul class="unmet">{unmet}</ul>' if unmet else ""
+    body = missed + verdict_table(run) + operations_table(run) + options(run)
+    return f"<section><h3>{text(_title(run))}</h3>{body}</section>\n"
+
+
+def _title(run: Run) -> str:
+    return f"{run.variant}: {short_verdict(run.outcome)}"

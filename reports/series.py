@@ -1,0 +1,105 @@
+"""The books over time: read from series.npz, thinned for drawing without losing a spike."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Iterable
+from dataclasses import dataclass, fields
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from reports.errors import ReportError
+
+Ints = npt.NDArray[np.int64]
+Floats = npt.NDArray[np.float64]
+
+TERMS = ("available", "evictable", "protected", "session_held", "uncached")
+_ADVICE = "run the scenario again with --out"
+_COLUMNS = ("event", "t", "full", "delta", "lost", "extra")
+
+
+@dataclass(frozen=True)
+class Series:
+    """The five terms of the full pool, and what is true, at the end of each event."""
+
+    event: Ints
+    time: Floats
+    terms: Ints
+    delta: Ints
+    lost: Ints
+    extra: Ints
+    total: int
+
+    def __len__(self) -> int:
+        return len(self.event)
+
+    @property
+    def sum(self) -> Ints:
+        """What the release accounts for."""
+        return np.asarray(self.delta + self.total, dtype=np.int64)
+
+    def take(self, at: Ints) -> Series:
+        """The points with these indices."""
+        picked = {f.name: getattr(self, f.name)[at] for f in fields(self) if f.name != "total"}
+        return Series(**picked, total=self.total)
+
+    def times_of(self, events: Floats) -> Floats:
+        """The simulated time of each event number, for an axis."""
+        return np.interp(events, self.event, self.time)
+
+
+def read_series(path: Path) -> Series:
+    """Read series.npz; one clear line when it is damaged."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            missing = [name for name in (*_COLUMNS, "full_total") if name not in file]
+            if missing:
+                raise ReportError(f"{path}: the array {missing[0]!r} is missing; {_ADVICE}")
+            columns = {name: file[name] for name in _COLUMNS}
+            total = int(file["full_total"])
+    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise ReportError(f"{path}: cannot be read: {reason}; {_ADVICE}") from None
+    _check(path, columns)
+    return Series(
+        event=columns["event"].astype(np.int64),
+        time=columns["t"].astype(np.float64),
+        terms=columns["full"].astype(np.int64),
+        delta=columns["delta"].astype(np.int64),
+        lost=columns["lost"].astype(np.int64),
+        extra=columns["extra"].astype(np.int64),
+        total=total,
+    )
+
+
+def _check(path: Path, columns: dict[str, npt.NDArray[np.generic]]) -> None:
+    count = len(columns["event"]) if columns["event"].ndim == 1 else -1
+    for name, column in columns.items():
+        shape = (count, len(TERMS)) if name == "full" else (count,)
+        if column.shape != shape:
+            raise ReportError(f"{path}: {name!r} has shape {column.shape} instead of {shape}; {_ADVICE}")
+        if column.dtype.kind not in ("iuf" if name == "t" else "iu"):
+            raise ReportError(f"{path}: {name!r} holds no plain numbers; {_ADVICE}")
+    if np.any(np.diff(columns["event"].astype(np.int64)) <= 0):
+        raise ReportError(f"{path}: event numbers do not rise; {_ADVICE}")
+
+
+def thin(series: Series, *, keep: Iterable[int] = (), buckets: int = 160) -> Series:
+    """At most a few points per bucket: its first, and where any term or difference is extreme.
+
+    The events in `keep` stay, so that a mark always stands on a point that is drawn.
+    """
+    if len(series) <= 4 * buckets:
+        return series
+    watched = np.column_stack([series.terms, series.delta, series.lost, series.extra])
+    chosen = [np.array([len(series) - 1])]
+    edges = np.linspace(0, len(series), buckets + 1).astype(np.int64)
+    for start, stop in pairwise(edges):
+        part = watched[start:stop]
+        chosen += [start + np.array([0]), start + part.argmin(axis=0), start + part.argmax(axis=0)]
+    marks = np.searchsorted(series.event, np.fromiter(keep, dtype=np.int64), side="right") - 1
+    chosen.append(np.clip(marks, 0, None))
+    return series.take(np.unique(np.concatenate(chosen)))

@@ -1,0 +1,117 @@
+"""One look for every figure: colours that the colour-blind can tell apart, and how numbers are written."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from reports.series import Series
+
+# Three colours that nothing else uses: the page replaces them so that a figure follows light and dark.
+INK = "#1a1a1b"
+PAPER = "#fefeff"
+MUTED = "#767677"
+
+BOOKS = "#d55e00"
+TRUTH = "#cc79a7"
+
+
+@dataclass(frozen=True)
+class TermStyle:
+    """How one term is filled, everywhere; the hatch carries it without colour."""
+
+    color: str
+    hatch: str
+    alpha: float = 1.0
+
+
+TERM_STYLES = {
+    "available": TermStyle("#56b4e9", "", 0.3),
+    "evictable": TermStyle("#f0e442", "||||"),
+    "protected": TermStyle("#009e73", ""),
+    "session_held": TermStyle("#0072b2", "////"),
+    "uncached": TermStyle("#e69f00", "\\\\\\\\"),
+}
+
+_RC: Any = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "kvledger",
+    "font.size": 8.5,
+    "axes.titlesize": 9,
+    "axes.labelsize": 8.5,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "legend.fontsize": 8,
+    "hatch.linewidth": 0.5,
+    "axes.unicode_minus": True,
+    "text.parse_math": False,
+    "text.color": INK,
+    "axes.labelcolor": INK,
+    "axes.edgecolor": MUTED,
+    "xtick.color": INK,
+    "ytick.color": INK,
+    "figure.facecolor": PAPER,
+    "axes.facecolor": PAPER,
+    "savefig.facecolor": PAPER,
+}
+
+
+@contextmanager
+def look() -> Iterator[None]:
+    """The settings under which every figure is made and saved; also a decorator."""
+    with rc_context(_RC):
+        yield
+
+
+def count(value: float) -> str:
+    """A whole number with thin spaces between thousands and a true minus sign."""
+    return f"{value:,.0f}".replace(",", "\u202f").replace("-", "−")
+
+
+def signed(value: float) -> str:
+    """The same with its sign."""
+    return f"+{count(value)}" if value > 0 else count(value)
+
+
+def time_unit(longest: float) -> tuple[str, float]:
+    """The unit in which a run of this length reads well, and the seconds in it."""
+    for name, seconds, least in (("h", 3600.0, 7200.0), ("min", 60.0, 300.0), ("s", 1.0, 1.0)):
+        if longest >= least:
+            return name, seconds
+    return "ms", 1e-3
+
+
+def dress(ax: Axes) -> None:
+    """No box, whole numbers, a quiet grid behind the data."""
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.grid(axis="y", color=MUTED, alpha=0.25, linewidth=0.6)
+    ax.set_axisbelow(True)
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: count(value)))
+    ax.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
+
+
+def event_axis(rows: Sequence[Axes], series: Series, end: float) -> None:
+    """Event numbers below the last row and, under each, the simulated time of that event."""
+    start = float(series.event[0])
+    ticks = np.asarray(MaxNLocator(nbins=6, integer=True).tick_values(start, end))
+    ticks = ticks[(ticks >= start) & (ticks <= series.event[-1])]
+    unit, seconds = time_unit(float(series.time[-1]))
+    times = [f"{t:.3g}" if t < 999.5 else count(t) for t in series.times_of(ticks) / seconds]
+    labels = [f"{count(n)}\n{t} {unit}" for n, t in zip(ticks, times, strict=True)]
+    for ax in rows:
+        ax.set_xlim(start, end)
+        ax.set_xticks(ticks, labels)
+    rows[-1].set_xlabel("event number, simulated time")
+
+
+def steps(series: Series, column: npt.NDArray[Any], last: float) -> tuple[Any, Any]:
+    """x and y of a step line: a state lasts until the next event, the final one until `last`."""
+    return np.append(series.event, last), np.append(column, column[-1])

@@ -1,0 +1,50 @@
+"""A figure as files, and as SVG that can stand inside a page and follow its colours."""
+
+from __future__ import annotations
+
+import re
+from html import escape
+from io import StringIO
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from reports.style import INK, MUTED, PAPER, look
+
+_PNG_DPI = 160
+_NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
+_LONG_NUMBER = re.compile(r"(\d+\.\d)\d+")
+_PATH = re.compile(r' d="[^"]*"')
+_UNUSED_ID = re.compile(r'<g id="[a-z_]+_?\d*">')
+
+
+def svg_text(figure: Figure) -> str:
+    """The figure as a standalone SVG document, with coordinates to a tenth of a point."""
+    buffer = StringIO()
+    with look():
+        figure.savefig(buffer, format="svg", metadata=_NO_METADATA)
+    return _PATH.sub(lambda match: _short_path(match[0]), buffer.getvalue())
+
+
+def inline_svg(document: str, label: str) -> str:
+    """The same drawing as an element of a page: no prolog, its three colours are the page's."""
+    body = document[document.index("<svg") :]
+    head, rest = body.split(">", 1)
+    box = re.search(r'viewBox="[^"]*"', head)
+    rest = _UNUSED_ID.sub("<g>", re.sub(r"<metadata>.*?</metadata>", "", rest, flags=re.DOTALL))
+    for fixed, variable in ((INK, "var(--ink)"), (PAPER, "var(--paper)"), (MUTED, "var(--muted)")):
+        rest = rest.replace(fixed, variable)
+    return f'<svg role="img" aria-label="{escape(label)}" {box[0] if box else ""}>{rest}'
+
+
+def save(figure: Figure, document: str, stem: Path) -> None:
+    """Write the drawing as STEM.svg and STEM.png."""
+    stem.parent.mkdir(parents=True, exist_ok=True)
+    stem.with_name(f"{stem.name}.svg").write_text(document, encoding="utf-8")
+    with look():
+        figure.savefig(stem.with_name(f"{stem.name}.png"), dpi=_PNG_DPI, metadata={"Software": None})
+
+
+def _short_path(path: str) -> str:
+    """A tenth of a point is finer than any screen; long runs would fill megabytes with the rest."""
+    return _LONG_NUMBER.sub(r"\1", path).replace("\nL ", " L").replace("\n", " ")

@@ -1,0 +1,57 @@
+"""Draws every figure once and writes it as SVG, as PNG and into the page."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from zlib import crc32
+
+from matplotlib.figure import Figure
+
+from reports.difference import difference_figure
+from reports.errors import ReportError
+from reports.find import find
+from reports.page import drawing_name, page
+from reports.svg import inline_svg, save, svg_text
+from reports.terms import terms_figure
+from reports.words import short_verdict
+
+_PAGE = "report.html"
+
+
+def write(paths: Sequence[Path], out: Path | None) -> Path:
+    """Write report.html and figures/ beside it; return the page's path."""
+    scenarios = find(paths)
+    target = _target(paths, out)
+    drawings: dict[str, str] = {}
+
+    def draw(name: str, figure: Figure, label: str) -> None:
+        document = svg_text(figure)
+        save(figure, document, target.parent / "figures" / _file_name(name))
+        drawings[name] = inline_svg(document, label)
+
+    try:
+        for scenario in scenarios:
+            label = f"sum minus total and true loss over time, variants of {scenario.name}"
+            draw(drawing_name(scenario), difference_figure(scenario.runs), label)
+            for run in scenario.runs:
+                label = f"five terms over time, {run.variant}: {short_verdict(run.outcome)}"
+                draw(drawing_name(scenario, run), terms_figure(run, beside=scenario.runs), label)
+        target.write_text(page(scenarios, drawings), encoding="utf-8")
+    except OSError as error:
+        where = error.filename or target
+        raise ReportError(f"{where}: cannot be written: {error.strerror}; choose another folder") from None
+    return target
+
+
+def _target(paths: Sequence[Path], out: Path | None) -> Path:
+    if out is not None:
+        return out if out.suffix == ".html" else out / _PAGE
+    return (paths[0] if len(paths) == 1 else Path()) / _PAGE
+
+
+def _file_name(name: str) -> str:
+    """A name that any file system takes; what it changes, a checksum keeps apart."""
+    plain = re.sub(r"[^A-Za-z0-9._-]+", "-", name.replace("/", "-", 1))[:80].strip("-.")
+    return plain if plain == name.replace("/", "-", 1) else f"{plain}-{crc32(name.encode()):08x}"

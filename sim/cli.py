@@ -1,0 +1,152 @@
+"""The command line: reads arguments, and turns whatever happens into an exit status and one line."""
+
+from __future__ import annotations
+
+import os
+import sys
+from argparse import ArgumentParser, ArgumentTypeError, Namespace
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NoReturn
+
+from sim import commands
+from sim.errors import InputError
+
+AUDITS = ("off", "idle", "step", "event")
+DEVICES = ("auto", "cpu", "cuda")
+LISTS = ("releases", "fixes", "policies", "scenarios")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit status."""
+    try:
+        args = _parser().parse_args(argv)
+        do: Callable[[Namespace], int] = args.do
+        status = do(args)
+        sys.stdout.flush()
+        return status
+    except SystemExit as end:
+        return int(end.code or 0)
+    except InputError as error:
+        return _say(str(error), 2)
+    except KeyboardInterrupt:
+        return _say("stopped; what was written so far is complete", 130)
+    except BrokenPipeError:
+        # Whoever read our output has gone; Python must not complain about that when it exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except MemoryError:
+        return _say("too little memory for this run; write a smaller pool or shorter prompts", 2)
+    except Exception as error:
+        return _say(_our_fault(error), 4)
+
+
+def _say(line: str, status: int) -> int:
+    print(f"kvledger: {' '.join(line.split())}" if status != 2 else line, file=sys.stderr)
+    return status
+
+
+def _our_fault(error: Exception) -> str:
+    """One line that names the error and the place in our code."""
+    trace = error.__traceback__
+    place = ""
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        place = f"{Path(code.co_filename).name}:{trace.tb_lineno} in {code.co_name}"
+        trace = trace.tb_next
+    return (
+        f"a fault of kvledger itself: {type(error).__name__}: {error} ({place}); "
+        "please report it with the command line, ops.jsonl and meta.json of this run"
+    )
+
+
+class _Parser(ArgumentParser):
+    """An ArgumentParser whose complaint is one line."""
+
+    def error(self, message: str) -> NoReturn:
+        """Say it and leave."""
+        print(f"{self.prog}: {message}; see {self.prog} --help", file=sys.stderr)
+        raise SystemExit(2)
+
+
+def _parser() -> ArgumentParser:
+    parser = _Parser(prog="kvledger", description="An LLM scheduler's memory books, audited event by event.")
+    sub = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
+    _add_run(sub.add_parser("run", help="run scenario files or folders"))
+    _add_replay(sub.add_parser("replay", help="play a recorded run on an engine"))
+    _add_report(sub.add_parser("report", help="figures and report.html for runs, side by side"))
+    _add_list(sub.add_parser("list", help="releases, fixes, policies or scenarios there are"))
+    schema = sub.add_parser("schema", help="the JSON Schema of a scenario")
+    schema.set_defaults(do=commands.schema)
+    bench = sub.add_parser("bench", help="the benchmarks, as ratios measured in one run")
+    bench.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    bench.set_defaults(do=commands.bench)
+    return parser
+
+
+def _add_run(run: ArgumentParser) -> None:
+    run.add_argument("paths", nargs="+", type=Path, metavar="PATH", help="scenario files, or folders of them")
+    run.add_argument("--variant", metavar="NAME", help="only this variant of each scenario")
+    run.add_argument("--seed", type=_seed, metavar="N", help="another seed")
+    run.add_argument("--out", type=Path, default=Path("out"), metavar="DIR", help="where to write (out)")
+    _add_engine(run)
+    run.set_defaults(do=commands.run)
+
+
+def _add_replay(replay: ArgumentParser) -> None:
+    replay.add_argument("ops", type=Path, metavar="OPS", help="the ops.jsonl of a run")
+    replay.add_argument("--out", type=Path, metavar="DIR", help="where to write (default: nowhere)")
+    _add_engine(replay)
+    replay.set_defaults(do=commands.replay)
+
+
+def _add_engine(command: ArgumentParser) -> None:
+    """Options of what runs: engine, release, device, audit."""
+    command.add_argument("--engine", default="model", help="what to drive (default and only one: model)")
+    command.add_argument("--release", metavar="NAME", help="another release, without any revert or addition")
+    command.add_argument(
+        "--revert", type=_numbers, default=(), metavar="N,N", help="take these fixes out as well"
+    )
+    command.add_argument("--policy", type=_policy, metavar="FILE:CLASS", help="a policy of your own")
+    command.add_argument("--device", choices=DEVICES, default="auto", help="where the tensors live")
+    command.add_argument("--audit", choices=AUDITS, help="how often the books are recounted from the tensors")
+    command.add_argument("--json", action="store_true", help="one JSON document on stdout, nothing else")
+
+
+def _add_report(report: ArgumentParser) -> None:
+    report.add_argument("dirs", nargs="+", type=Path, metavar="DIR", help="folders that `run --out` wrote")
+    report.add_argument("--out", type=Path, metavar="DIR", help="where to write report.html")
+    report.set_defaults(do=commands.report)
+
+
+def _add_list(listing: ArgumentParser) -> None:
+    listing.add_argument("what", choices=LISTS)
+    listing.add_argument(
+        "folder", nargs="?", type=Path, default=Path("scenarios"), help="of scenarios (default: scenarios)"
+    )
+    listing.add_argument("--json", action="store_true", help="one JSON document on stdout")
+    listing.set_defaults(do=commands.show_list)
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    try:
+        return tuple(int(part.strip().lstrip("#")) for part in text.split(","))
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is no list of fixes; write numbers, e.g. 22753,22862") from None
+
+
+def _seed(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or int(text) >= 1 << 63:
+        raise ArgumentTypeError(f"{text!r} is no seed; write a whole number from 0 to 2^63 - 1")
+    return int(text)
+
+
+def _policy(text: str) -> str:
+    file, colon, name = text.rpartition(":")
+    if not colon or not file or not name.isidentifier():
+        raise ArgumentTypeError(f"{text!r} names no policy; write FILE:CLASS, e.g. mine.py:MyPolicy")
+    return text
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,1 @@
+"""What can be driven: one protocol, an engine for each implementation."""

@@ -1,0 +1,1 @@
+"""What is true: owners, postings, the canary, books, checks and verdicts."""

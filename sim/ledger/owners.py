@@ -1,0 +1,228 @@
+"""The ledger proper: who owns each physical unit, and every transition between owners.
+
+    FREE ── alloc ──▶ request │ session ── insert ──▶ tree node
+      ▲                    │                             │
+      └────── free ────────┴────────── evict ────────────┘        NOBODY: no list, tree or row names it any more
+
+A posting `move(units, from, to)` that finds another owner than `from` is a fault at that very event; so is
+overwriting, or handing back, the last row that names an owned unit (`orphan`). Both cost O(k) in the units moved.
+
+A session's private slots belong to the session, also while a turn of it runs: the turn borrows them.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from sim.memory.backend import Array, Backend
+
+Tag: TypeAlias = int
+OwnerTags: TypeAlias = "Tag | npt.NDArray[np.int64]"
+FREE: Tag = 0
+NOBODY: Tag = -1
+NODE, REQUEST, SESSION = 1, 2, 3
+_KINDS = {NODE: "node", REQUEST: "request", SESSION: "session"}
+_SAMPLE = 16
+_REMEMBERED = 4096
+_SERIALS = 1 << 29
+
+
+@dataclass(slots=True)
+class Context:
+    """The event during which postings happen."""
+
+    event: int = 0
+    iteration: int = 0
+    time: float = 0.0
+    op: str = "start"
+    request: str | None = None
+    session: str | None = None
+
+
+@dataclass(slots=True)
+class Fault:
+    """A posting that went wrong: the cause of what is found later."""
+
+    kind: str
+    pool: str
+    what: str
+    count: int
+    units: list[int]
+    event: int
+    iteration: int
+    time: float
+    op: str
+    request: str | None
+    session: str | None
+    recurrences: int = 0
+
+
+@dataclass(slots=True)
+class Ledger:
+    """The postings of one run: owner tags per pool, and the faults that they showed."""
+
+    context: Context = field(default_factory=Context)
+    fresh: list[Fault] = field(default_factory=list)
+    pools: dict[str, TagPool] = field(default_factory=dict)
+    touched: int = 0
+    _serial: int = 0
+    _names: dict[Tag, str] = field(default_factory=dict)
+    _forgotten: deque[Tag] = field(default_factory=deque)
+
+    def about(self, request: str, session: str | None) -> None:
+        """Postings from here on are made for this request."""
+        self.context.request, self.context.session = request, session
+
+    def tag(self, kind: int, name: str) -> Tag:
+        """A tag for a new owner."""
+        self._serial += 1
+        tag = (self._serial % _SERIALS) * 4 + kind
+        if kind != NODE:
+            self._names[tag] = name
+        return tag
+
+    def forget(self, tag: Tag) -> None:
+        """This owner is gone; its name is kept for a while, for reports."""
+        self._forgotten.append(tag)
+        if len(self._forgotten) > _REMEMBERED:
+            self._names.pop(self._forgotten.popleft(), None)
+
+    def name(self, tag: Tag) -> str:
+        """An owner in words."""
+        if tag == FREE:
+            return "the free list"
+        if tag == NOBODY:
+            return "nobody"
+        kind = _KINDS[tag & 3]
+        return f"{kind} {self._names.get(tag, tag >> 2)}"
+
+    def fault(self, kind: str, pool: str, what: str, units: list[int], count: int) -> Fault:
+        """Note a posting that went wrong, with the event in which it did."""
+        at = self.context
+        fault = Fault(
+            kind=kind, pool=pool, what=what, count=count, units=units, event=at.event, iteration=at.iteration,
+            time=at.time, op=at.op, request=at.request, session=at.session,
+        )  # fmt: skip
+        self.fresh.append(fault)
+        self.touched += 1
+        return fault
+
+
+class TagPool:
+    """Owner tags of one pool's units (pages, or rows)."""
+
+    def __init__(
+        self, ledger: Ledger, backend: Backend, pool: str, units: int, unit_size: int, *, track: bool = True
+    ) -> None:
+        self.ledger = ledger
+        self.pool = pool
+        self.unit_size = unit_size
+        self.backend = backend
+        self.track = track
+        self.tensor: torch.Tensor
+        self.tags: Array
+        self.tensor, self.tags = backend.zeros(units + 1 if track else 1, torch.int64)
+        self.tainted: dict[int, Fault] = {}
+        self._group: list[Array] = []
+        ledger.pools[pool] = self
+
+    def move(self, units: Array, src: OwnerTags, dst: OwnerTags, op: str, *, group: bool = False) -> None:
+        """Post `units` from owner `src` to owner `dst`."""
+        if not self.track:
+            return
+        tags = self.tags
+        found = tags[units]
+        wrong = found if type(src) is int and src == FREE else found != self._device(src)
+        if self.backend.count(wrong):
+            self._mismatch(units, found, src, dst, op, group)
+            return
+        tags[units] = self._device(dst)
+        if group:
+            self._group.append(units)
+
+    def group_closed(self) -> None:
+        """The frees collected so far have been carried out."""
+        if self._group:
+            self._group.clear()
+
+    def orphan(self, units: Array, owner: Tag, what: str) -> int:
+        """The last reference to these units goes away; those that `owner` still owns are lost."""
+        if not self.track or not len(units):
+            return 0
+        lost = units[self.tags[units] == owner]
+        count = len(lost)
+        if count:
+            lost = self.backend.unique(lost)
+            count = len(lost)
+            self.tags[lost] = NOBODY
+            sample = self.backend.get(lost).tolist()
+            fault = self.ledger.fault(
+                "orphan", self.pool, f"{what}; {count * self.unit_size} slots of {self.ledger.name(owner)} "
+                "are named by nothing any more", sample[:_SAMPLE], count * self.unit_size,
+            )  # fmt: skip
+            for unit in sample:
+                self.tainted[unit] = fault
+        return count
+
+    def _device(self, tags: OwnerTags) -> Any:
+        return tags if type(tags) is int else self.backend.put(tags)
+
+    def _mismatch(
+        self, units: Array, found: Array, src: OwnerTags, dst: OwnerTags, op: str, group: bool
+    ) -> None:
+        """The slow path: some unit has another owner than `src`; post each unit for itself."""
+        host_units = self.backend.get(units).tolist()
+        host_found = self.backend.get(found).tolist()
+        sources = [src] * len(host_units) if isinstance(src, int) else src.tolist()
+        targets = [dst] * len(host_units) if isinstance(dst, int) else dst.tolist()
+        new: dict[str, list[tuple[int, Tag, Tag]]] = {}
+        in_group = {int(u) for held in self._group for u in self.backend.get(held)} if group else set()
+        for unit, owner, source, target in zip(host_units, host_found, sources, targets, strict=True):
+            if group and owner == FREE and unit in in_group:
+                continue
+            self.tags[unit] = target if owner == source else self._settle(owner, target)
+            if owner in (source, NOBODY):
+                self.tainted.pop(unit, None)
+                continue
+            self.ledger.touched += 1
+            old = self.tainted.get(unit)
+            if old is not None:
+                old.recurrences += 1
+                continue
+            new.setdefault(_kind_of(owner, target), []).append((unit, owner, source))
+        if group:
+            self._group.append(units)
+        for kind, entries in new.items():
+            self._note(kind, entries, op)
+
+    @staticmethod
+    def _settle(owner: Tag, target: Tag) -> Tag:
+        """A unit freed while another owner still has it stays that owner's; in all else the latest wins."""
+        if target == FREE and owner not in (FREE, NOBODY):
+            return owner
+        return target
+
+    def _note(self, kind: str, entries: list[tuple[int, Tag, Tag]], op: str) -> None:
+        _, owner, source = entries[0]
+        count = len(entries) * self.unit_size
+        claimed, name = self.ledger.name(source), self.ledger.name(owner)
+        what = {
+            "double-free": f"{count} slots of {claimed} freed although they are free already",
+            "foreign-free": f"{count} slots freed for {claimed} although {name} owns them",
+            "alias": f"{count} slots handed out from the free list although {name} owns them",
+        }[kind]
+        fault = self.ledger.fault(kind, self.pool, f"{op}: {what}", [e[0] for e in entries[:_SAMPLE]], count)
+        for entry in entries:
+            self.tainted[entry[0]] = fault
+
+
+def _kind_of(owner: Tag, target: Tag) -> str:
+    if target == FREE:
+        return "double-free" if owner == FREE else "foreign-free"
+    return "alias" if owner != FREE else "double-free"

@@ -1,0 +1,153 @@
+"""The full recount: who owns what, from the tensors and the rows themselves.
+
+Nothing here uses the allocators' or the books' own arithmetic: free lists are read, the tree is walked, each row is
+followed from its first position to its last. It costs O(pool) and is done on demand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from sim.engines.protocol import Terms
+from sim.scheduler.request import Req
+from sim.scheduler.session import SlotBook
+
+if TYPE_CHECKING:
+    from sim.scheduler.core import Scheduler
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class PoolCount:
+    """The true state of one pool, in tokens (rows: in rows)."""
+
+    pool: str
+    lost: int
+    extra: int
+    lost_units: tuple[int, ...]
+    shared_units: tuple[int, ...]
+
+    @property
+    def error(self) -> int:
+        """What an exact accounting would be off by."""
+        return self.extra - self.lost
+
+
+def live_requests(scheduler: Scheduler) -> Iterator[Req]:
+    """Requests that name a row, each once."""
+    seen: set[int] = set()
+    batches = [b.reqs for b in (scheduler.running, scheduler.last, scheduler.current) if b is not None]
+    chunked = [] if scheduler.chunked is None else [scheduler.chunked]
+    for req in (*(r for reqs in batches for r in reqs), *chunked, *scheduler.waiting):
+        if id(req) not in seen and req.row is not None and not req.freed:
+            seen.add(id(req))
+            yield req
+
+
+class Recount:
+    """Counts a scheduler's memory."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+        self._memory = scheduler.memory
+        self._page = scheduler.memory.page_size
+
+    # -- ownership ----------------------------------------------------------------------------------------
+
+    def full(self) -> PoolCount:
+        """The full pool: each page must stand once in the free list, or be named by one owner."""
+        memory = self._memory
+        units = memory.total // self._page
+        free = self._free_units()
+        free_count = np.bincount(free, minlength=units + 1)
+        in_tree = np.bincount(self._tree_units(), minlength=units + 1)
+        claims = in_tree + self._claims(in_tree, units)
+        named = free_count + claims
+        named[0] = 1
+        lost = np.nonzero(named == 0)[0]
+        shared = np.nonzero(named > 1)[0]
+        extra = int((named[1:][named[1:] > 1] - 1).sum())
+        return PoolCount("full", len(lost) * self._page, extra * self._page, _sample(lost), _sample(shared))
+
+    def rows(self) -> PoolCount:
+        """The rows: each must be free, or named by one owner."""
+        rows = self._memory.rows
+        named = np.bincount(np.array(rows.free, dtype=np.int64), minlength=rows.count + rows.first)
+        owners: dict[int, set[int]] = {}
+        for tag, row, _, _ in self._holders():
+            owners.setdefault(row, set()).add(tag)
+        for row, tags in owners.items():
+            named[row] += len(tags)
+        named = named[rows.first :]
+        lost = np.nonzero(named == 0)[0] + rows.first
+        shared = np.nonzero(named > 1)[0] + rows.first
+        return PoolCount("rows", len(lost), int((named[named > 1] - 1).sum()), _sample(lost), _sample(shared))
+
+    def _free_units(self) -> Ints:
+        memory = self._memory
+        held = [memory.backend.get(memory.allocator.free_list.view())]
+        return np.asarray(np.concatenate(held), dtype=np.int64)
+
+    def _tree_units(self) -> Ints:
+        memory = self._memory
+        runs = [memory.backend.get(node.value)[:: self._page] // self._page for node in memory.tree.nodes()]
+        return np.concatenate(runs).astype(np.int64) if runs else np.empty(0, dtype=np.int64)
+
+    def _holders(self) -> Iterator[tuple[int, int, int, int]]:
+        """(owner, row, p, a) of every request and slot that names a row."""
+        for req in live_requests(self._scheduler):
+            assert req.row is not None
+            yield req.tag, req.row, req.protected, req.allocated
+        for slot in self._scheduler.cache.slots.values():
+            if slot.row is not None:
+                yield slot.tag, slot.row, slot.protected, slot.allocated
+
+    def _claims(self, in_tree: Ints, units: int) -> Ints:
+        """How many owners name each page: a slot and the turn that borrows it are one."""
+        named: dict[int, list[Ints]] = {}
+        array = self._memory.rows.array
+        for tag, row, protected, allocated in self._holders():
+            run = np.asarray(self._memory.backend.get(array[row, :allocated]), dtype=np.int64) // self._page
+            theirs = np.arange(len(run)) < protected
+            named.setdefault(tag, []).append(run[~(theirs & (in_tree[run] > 0))])
+        counts = np.zeros(units + 1, dtype=np.int64)
+        for runs in named.values():
+            counts[np.unique(np.concatenate(runs))] += 1
+        counts[0] = 0
+        return counts
+
+    # -- the books ----------------------------------------------------------------------------------------
+
+    def terms(self) -> Terms:
+        """The five terms by the release's formulas, from nothing but the present state."""
+        memory, scheduler = self._memory, self._scheduler
+        evictable = protected = 0
+        for node in memory.tree.nodes():
+            if node.lock_ref > 0:
+                protected += len(node.key)
+            else:
+                evictable += len(node.key)
+        book = SlotBook(self._page)
+        for name, slot in scheduler.cache.slots.items():
+            book.post(name, slot)
+        held_policy = scheduler.release.held
+        counted = {id(r): r for batch in scheduler.view.batches() for r in batch.reqs}.values()
+        rows = {r.row for r in counted if r.row is not None}
+        uncached = 0
+        for req in counted:
+            if not req.freed and (req.row is not None or held_policy.counts_rowless):
+                uncached += memory.ceil(req.allocated) - req.protected
+        return Terms(
+            len(self._free_units()) * self._page, evictable, protected, held_policy.tokens(book, rows), uncached,
+            memory.total,
+        )  # fmt: skip
+
+
+def _sample(units: Ints) -> tuple[int, ...]:
+    return tuple(int(u) for u in units[:16])

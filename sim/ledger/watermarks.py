@@ -1,0 +1,123 @@
+"""INV-4 and INV-5: the cursors of every live request and slot, and who shares a row.
+
+0 ≤ p ≤ c ≤ a ≤ row width, p on a page boundary; one live request per row
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sim.scheduler.batch import Batch
+from sim.scheduler.request import Req
+from sim.scheduler.table import ROW, A, C, P
+
+if TYPE_CHECKING:
+    from sim.scheduler.core import Scheduler
+
+
+@dataclass(frozen=True, slots=True)
+class Breach:
+    """A cursor out of order, or a row with two live requests."""
+
+    invariant: str
+    key: str
+    text: str
+    request: str | None
+    session: str | None
+    size: int
+
+
+class Watermarks:
+    """Looks at what changed since the last event."""
+
+    def __init__(self, scheduler: Scheduler) -> None:
+        self._scheduler = scheduler
+        self._width = scheduler.memory.rows.width
+        self._version = -1
+        self._until_full = 0
+
+    def breaches(self) -> list[Breach]:
+        """What is out of order now; O(batch) when a cursor moved, O(1) after a plain decode step.
+
+        Such a step moves c and a of all its requests on by one: only a row that fills up can break then.
+        """
+        scheduler = self._scheduler
+        book, version = scheduler.memory.book, scheduler.table.version
+        self._until_full -= 1
+        found: list[Breach] = []
+        if version != self._version or self._until_full < 0:
+            self._version = version
+            self._until_full = self._width
+            batches = [batch for batch in scheduler.view.batches() if batch.reqs]
+            for batch in batches:
+                if self._cursors_off(batch):
+                    found.extend(self._requests(batch))
+            found.extend(self._shared_rows(batches))
+        if book.fresh:
+            for name in dict.fromkeys(book.fresh):
+                found.extend(self._slot(name))
+            book.fresh.clear()
+        return found
+
+    def _cursors_off(self, batch: Batch) -> bool:
+        """Whether some cursor of the batch may be out of order."""
+        hot = self._scheduler.table.hot
+        index = batch.lanes(self._scheduler.table, self._width).index
+        committed, allocated = hot[C][index], hot[A][index]
+        self._until_full = min(self._until_full, self._width - int(allocated.max()))
+        if self._until_full < 0:
+            return True
+        order = committed - hot[P][index]
+        allocated -= committed
+        order |= allocated
+        return bool(order.min() < 0)
+
+    def _requests(self, batch: Batch) -> Iterator[Breach]:
+        width = self._width
+        for req in batch.reqs:
+            p, c, a = req.protected, req.committed, req.allocated
+            if req.counted and req.row is not None and not p <= c <= a <= width:
+                session = req.session.name if req.session else None
+                yield Breach(
+                    "INV-4", f"request {req.rid}",
+                    f"request {req.rid}: p={p}, c={c}, a={a}, row width {width}; 0 ≤ p ≤ c ≤ a ≤ width does not hold",
+                    req.rid, session, min(c - p, a - c, width - a),
+                )  # fmt: skip
+
+    def _slot(self, name: str) -> Iterator[Breach]:
+        scheduler = self._scheduler
+        slot = scheduler.cache.slots.get(name)
+        if slot is None or slot.row is None:
+            return
+        p, c, a = slot.protected, slot.committed, slot.allocated
+        if not 0 <= p <= c <= a or p % scheduler.memory.page_size:
+            yield Breach(
+                "INV-4", f"session {name}", f"slot of session {name}: p={p}, c={c}, a={a}; 0 ≤ p ≤ c ≤ a does not hold",
+                None, name, min(c - p, a - c),
+            )  # fmt: skip
+
+    def _shared_rows(self, batches: list[Batch]) -> Iterator[Breach]:
+        table = self._scheduler.table
+        users = np.zeros(len(self._scheduler.memory.rows.extent) + 1, dtype=np.int64)
+        for batch in batches:
+            users += np.bincount(
+                table.hot[ROW][batch.lanes(table, self._width).index] + 1, minlength=len(users)
+            )
+        if not len(users[1:]) or users[1:].max() <= 1:
+            return
+        holders: dict[int, Req] = {}
+        for req in {id(r): r for batch in batches for r in batch.reqs}.values():
+            row = req.row
+            if row is None or req.finished:
+                continue
+            other = holders.setdefault(row, req)
+            if other is not req:
+                session = (req.session or other.session).name if (req.session or other.session) else None  # type: ignore[union-attr]
+                yield Breach(
+                    "INV-5", f"row {row}: {other.rid} {req.rid}",
+                    f"requests {other.rid} and {req.rid} both work on row {row}", req.rid, session, 1,
+                )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Pools as tensors, allocators, rows and prefix trees. Knows nothing of requests."""

@@ -1,0 +1,67 @@
+"""The free list: an ordered sequence of indices that allows duplicates, as the real one does.
+
+    buffer: │ slack │ head … tail: the list │ slack │
+
+Taking from the front, adding at either end: each O(k) in the indices moved, whatever the pool's size. The list
+slides within a buffer with slack; it is copied to the middle only after at least as many indices moved as it
+holds, so the copy is paid for.
+"""
+
+from __future__ import annotations
+
+from sim.memory.backend import Array, Backend
+
+
+class FreeList:
+    """Indices in the order in which they will be handed out."""
+
+    __slots__ = ("_backend", "_buffer", "_head", "_room", "_tail", "tensor")
+
+    def __init__(self, backend: Backend, first: int, last: int) -> None:
+        self._backend = backend
+        size = last - first + 1
+        self._room = 2 * size + 256
+        self.tensor, self._buffer = backend.zeros(self._room)
+        self._head = (self._room - size) // 2
+        self._tail = self._head + size
+        self._buffer[self._head : self._tail] = backend.arange(first, last + 1)
+
+    def __len__(self) -> int:
+        return self._tail - self._head
+
+    def view(self) -> Array:
+        """The list itself, in order; valid until the next change."""
+        return self._buffer[self._head : self._tail]
+
+    def take(self, count: int) -> Array:
+        """The first `count` indices, removed. The caller has tested that there are so many."""
+        head = self._head
+        self._head = head + count
+        return self._buffer[head : head + count] + 0
+
+    def put_back(self, indices: Array) -> None:
+        """Add at the end."""
+        count = len(indices)
+        if self._tail + count > self._room:
+            self._centre(0, count)
+        self._buffer[self._tail : self._tail + count] = indices
+        self._tail += count
+
+    def put_front(self, indices: Array) -> None:
+        """Add at the front, keeping the order of `indices`."""
+        count = len(indices)
+        if self._head < count:
+            self._centre(count, 0)
+        self._buffer[self._head - count : self._head] = indices
+        self._head -= count
+
+    def _centre(self, before: int, after: int) -> None:
+        """Move the list so that there is room on both sides; grow if duplicates made it outgrow the buffer."""
+        kept = self._backend.copy(self.view())
+        needed = len(kept) + before + after
+        if self._room < 2 * needed:
+            self._room = 2 * needed + 256
+            self.tensor, self._buffer = self._backend.zeros(self._room)
+        self._head = before + (self._room - needed) // 2
+        self._tail = self._head + len(kept)
+        self._buffer[self._head : self._tail] = kept

@@ -1,0 +1,77 @@
+"""What a run came to: its verdicts, and whether they are the expected ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sim.clock import Ending
+    from sim.ledger.verdicts import Verdict
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """One variant of one scenario, run to its end."""
+
+    scenario: str
+    variant: str
+    release: str
+    reverted: tuple[int, ...]
+    added: tuple[int, ...]
+    engine: str
+    events: int
+    checks: int
+    iterations: int
+    time: float
+    ending: Ending
+    verdicts: tuple[Verdict, ...]
+    expected: tuple[dict[str, Any], ...] = ()
+    unmet: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+    judged: bool = False
+    folder: Path | None = None
+
+    @property
+    def ok(self) -> bool:
+        """Every expectation holds; without any, no verdict but clean."""
+        if self.ending == "limit" or self.unmet:
+            return False
+        return self.judged or not self.verdicts
+
+    @property
+    def status(self) -> int:
+        """Exit status: 0 as expected, 3 stuck or out of time, 1 any other verdict or unmet expectation."""
+        if self.ok:
+            return 0
+        stuck = self.ending in ("stuck", "limit")
+        return 3 if stuck and all(v.verdict == "stuck" for v in self.verdicts) else 1
+
+    def to_json(self) -> dict[str, Any]:
+        """The variant's entry in verdicts.json."""
+        entry: dict[str, Any] = {"release": self.release, "reverted": list(self.reverted)}
+        if self.added:
+            entry["added"] = list(self.added)
+        return entry | {
+            "engine": self.engine,
+            "events": self.events,
+            "checks": self.checks,
+            "iterations": self.iterations,
+            "ok": self.ok,
+            "verdicts": [v.to_json() for v in self.verdicts],
+            "expected": list(self.expected),
+            "unmet": list(self.unmet),
+        }
+
+
+def document(scenario: str, results: Iterable[Result]) -> dict[str, Any]:
+    """One scenario's document in verdicts.json."""
+    return {"scenario": scenario, "variants": {r.variant: r.to_json() for r in results}}
+
+
+def combined_status(results: Iterable[Result]) -> int:
+    """1 before 3 before 0: a wrong verdict outweighs a run that got stuck."""
+    statuses = {r.status for r in results}
+    return next((status for status in (1, 3) if status in statuses), 0)

@@ -1,0 +1,200 @@
+"""One scenario → a Result; several paths → many. Nothing is printed here."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import TracebackType
+
+from sim.config import Audit
+from sim.errors import InputError
+from sim.record import folder_of, write_whole
+from sim.result import Result
+from sim.scenario import ScenarioError, load
+from sim.scenario.errors import choose
+from sim.scenario.model import Point, Scenario, Variant
+from sim.setup import Identity, Stage
+
+Notice = Callable[[int, float], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What the command line changes about scenarios."""
+
+    out: Path | None = None
+    release: str | None = None
+    revert: tuple[int, ...] = ()
+    seed: int | None = None
+    device: str | None = None
+    audit: Audit | None = None
+    policy: str | None = None
+    variant: str | None = None
+
+    @property
+    def alters(self) -> bool:
+        """Whether the release is no longer the one of which a scenario expects something."""
+        return bool(self.release or self.revert or self.policy)
+
+
+def find(paths: Iterable[Path]) -> list[Path]:
+    """The scenario files that paths name: files as they are, folders with all that is in them."""
+    found: list[Path] = []
+    for path in paths:
+        if path.is_dir():
+            inside = sorted(p for p in path.rglob("*") if p.suffix in (".yaml", ".yml") and p.is_file())
+            if not inside:
+                raise InputError(f"{path}:1:1: no scenario in this folder; name one that holds *.yaml files")
+            found += inside
+        else:
+            found.append(path)
+    return list(dict.fromkeys(found))
+
+
+def load_all(paths: Iterable[Path]) -> list[Scenario]:
+    """Every scenario, read and checked before the first one runs."""
+    try:
+        scenarios = [load(path) for path in find(paths)]
+    except ScenarioError as error:
+        raise InputError(str(error)) from error
+    first: dict[str, str] = {}
+    for scenario in scenarios:
+        other = first.setdefault(scenario.name, scenario.path)
+        if other != scenario.path:
+            raise InputError(
+                f"{scenario.path}:1:1: the name {scenario.name} is taken by {other}; give it another `name:`"
+            )
+    return scenarios
+
+
+def run_paths(
+    paths: Iterable[Path], options: Options, notice: Callable[[str, str], Notice | None] | None = None
+) -> Iterator[tuple[Scenario, Result]]:
+    """Run every variant of every scenario; `notice(scenario, variant)` gives what watches one run."""
+    scenarios = load_all(paths)
+    plan = [(s, v) for s in scenarios for v in chosen(s, options)]
+    if options.variant is not None and not plan:
+        names = dict.fromkeys(name for s in scenarios for name in s.variants)
+        raise InputError(f"--variant {options.variant}: no scenario has it; {choose(options.variant, names)}")
+    for scenario, variant in plan:
+        watch = notice(scenario.name, variant.name) if notice is not None else None
+        yield scenario, run_variant(scenario, variant, options, watch)
+
+
+def chosen(scenario: Scenario, options: Options) -> list[Variant]:
+    """The variants to run, changed as the options say; those that have become the same only once."""
+    variants: list[Variant] = []
+    for variant in scenario.variants.values():
+        if options.variant in (None, variant.name):
+            changed = _altered(variant, options)
+            if not (options.release and any(_same(changed, v) for v in variants)):
+                variants.append(changed)
+    return variants
+
+
+def run_variant(
+    scenario: Scenario, variant: Variant, options: Options | None = None, notice: Notice | None = None
+) -> Result:
+    """Run one variant to its end and judge it; with `options.out`, leave its folder there."""
+    from sim.clock import Clock
+    from sim.expectations import Points, entry_to_json, unmet_verdicts
+    from sim.injections import Injections
+
+    options = options or Options()
+    folder = None if options.out is None else folder_of(options.out, scenario.name, variant.name)
+    identity = Identity(
+        scenario=scenario.name,
+        variant=variant.name,
+        release=variant.release,
+        revert=variant.revert,
+        add=variant.add,
+        decide=variant.decide,
+        policy=options.policy,
+    )
+    place = "" if options.release or options.revert else str(variant.place)
+    try:
+        with Stage(identity, variant.config, folder, place) as stage:
+            if folder is not None:
+                write_whole(folder / "scenario.yaml", scenario.source_text)
+            injections = Injections(variant.inject, stage.config)
+            points = Points(_points(variant), stage.engine, stage.config.pool.page_size)
+            if _points(variant):
+                stage.driver.watch = points.watch
+            clock = Clock(
+                stage.driver,
+                stage.config,
+                workload=variant.workload,
+                injections=injections,
+                until=variant.until,
+                notice=notice,
+            )
+            ending = clock.run()
+            stage.end(ending)
+            unfired = [] if ending in ("crash", "until") else injections.unfired()
+            notes = _notes(scenario, variant, options)
+            if variant.expect is None:
+                return stage.conclude(ending, notes=(*unfired, *notes))
+            unmet = points.unmet() + unfired
+            if stage.config.audit != "off":
+                unmet = unmet_verdicts(variant.expect, stage.verdicts) + unmet
+            expected = tuple(entry_to_json(e) for e in variant.expect.verdicts)
+            return stage.conclude(ending, expected=expected, unmet=tuple(unmet), notes=notes, judged=True)
+    except Exception as error:
+        _blame_policy(error, options.policy)
+        raise
+
+
+def _points(variant: Variant) -> tuple[Point, ...]:
+    return () if variant.expect is None else variant.expect.points
+
+
+def _notes(scenario: Scenario, variant: Variant, options: Options) -> tuple[str, ...]:
+    """What of the scenario's expectations is not applied."""
+    if scenario.variants[variant.name].expect is None:
+        return ()
+    if options.alters:
+        return ("the command line changes the release: what the scenario expects is not applied",)
+    if variant.config.audit == "off":
+        return ("auditing is off: the expected verdicts are not looked at",)
+    return ()
+
+
+def _altered(variant: Variant, options: Options) -> Variant:
+    config = variant.config
+    if options.seed is not None:
+        config = replace(config, seed=options.seed)
+    if options.audit is not None:
+        config = replace(config, audit=options.audit)
+    if options.device is not None:
+        config = replace(config, device=options.device)
+    variant = replace(variant, config=config)
+    if options.release is not None:
+        variant = replace(variant, release=options.release, revert=(), add=(), decide={})
+    if options.revert:
+        variant = replace(variant, revert=tuple(sorted({*variant.revert, *options.revert})))
+    return replace(variant, expect=None) if options.alters else variant
+
+
+def _same(one: Variant, other: Variant) -> bool:
+    return replace(one, name=other.name) == other
+
+
+def _blame_policy(error: Exception, policy: str | None) -> None:
+    """A user's policy that raises is the user's to mend: say where."""
+    if policy is None or isinstance(error, InputError):
+        return
+    file = policy.rpartition(":")[0]
+    line = _line_in(error.__traceback__, Path(file).resolve())
+    if line is not None:
+        what = " ".join(f"{type(error).__name__}: {error}".split())
+        raise InputError(f"{file}:{line}:1: the policy raised {what}; mend it there") from error
+
+
+def _line_in(trace: TracebackType | None, file: Path) -> int | None:
+    line = None
+    while trace is not None:
+        if Path(trace.tb_frame.f_code.co_filename).resolve() == file:
+            line = trace.tb_lineno
+        trace = trace.tb_next
+    return line

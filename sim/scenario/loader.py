@@ -1,0 +1,134 @@
+"""A scenario file, read and checked: text → nodes → pydantic → the dataclasses of a run."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from sim.scenario import build
+from sim.scenario.errors import ScenarioError, choose
+from sim.scenario.explain import explain
+from sim.scenario.limits import scheduler_problems, size_problems
+from sim.scenario.model import Fleet, Scenario, ScriptedSession, Source, Variant
+from sim.scenario.names import duplicates, names_of
+from sim.scenario.places import Node, merge, parse, read_text
+from sim.scenario.releases import release_problems
+from sim.scenario.schema import ScenarioFile, Settings
+from sim.scenario.sizes import machine_memory
+from sim.scenario.triggers import bound_problems, expectation_problems, injection_problems, session_problems
+
+DEFAULT_VARIANT = "default"
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+def load_file(path: Path, *, memory: int | None = None) -> Scenario:
+    """The scenario in this file; `memory` is what a run may use, default: what the machine has."""
+    return load_text(read_text(path), str(path), memory=memory)
+
+
+def load_text(text: str, path: str, *, memory: int | None = None) -> Scenario:
+    """The scenario that this text spells; `path` is where it says it stands."""
+    tree = parse(text, path)
+    file = _validated(ScenarioFile, tree)
+    name = file.name or re.sub("[^A-Za-z0-9._-]+", "-", Path(path).stem).strip("-._") or "scenario"
+    reader = _Reader(file, tree, machine_memory() if memory is None else memory)
+    variants = reader.variants()
+    return Scenario(name=name, about=file.about or "", path=path, variants=variants, source_text=text)
+
+
+def _validated(model: type[_Model], tree: Node) -> _Model:
+    try:
+        return model.model_validate(tree.plain())
+    except ValidationError as error:
+        raise explain(error, tree, model) from None
+
+
+class _Reader:
+    """Builds the variants of a file, collects what is wrong, and says the first of it."""
+
+    def __init__(self, file: ScenarioFile, tree: Node, memory: int) -> None:
+        self._file = file
+        self._tree = tree
+        self._memory = memory
+        sources = zip(file.workload, self._nodes("workload"), strict=True)
+        self._workload: tuple[Source, ...] = tuple(build.source(part, node) for part, node in sources)
+        self._inject = build.injections(file.inject, self._nodes("inject"))
+        self._names = names_of(self._workload, self._inject)
+        self._expect = {
+            name: build.expect(part, self._tree.find("expect", name) or tree)
+            for name, part in file.expect.items()
+        }
+
+    def variants(self) -> dict[str, Variant]:
+        """Every variant, if nothing is wrong with any."""
+        settings = self._settings()
+        problems = [*self._common_problems(list(settings))]
+        variants = {}
+        for name, (part, node) in settings.items():
+            variants[name] = self._variant(name, part)
+            problems += self._variant_problems(variants[name], part, node)
+        if problems:
+            raise min(problems, key=lambda problem: (problem.place.line, problem.place.column))
+        return variants
+
+    def _nodes(self, key: str) -> list[Node]:
+        node = self._tree.find(key)
+        return [] if node is None else node.items()
+
+    def _settings(self) -> dict[str, tuple[Settings, Node]]:
+        """For each variant the file's settings with its own laid on top."""
+        tree = self._tree
+        common = {key: node for key, node in tree.value.items() if key in Settings.model_fields}
+        base = Node(tree.place, common, tree.end, tree.keys)
+        nodes = {DEFAULT_VARIANT: base}
+        if self._file.variants:
+            written = tree.find("variants")
+            assert written is not None, "validated: the variants were read from here"
+            nodes = {
+                name: base if node.value is None else merge(base, node)
+                for name, node in written.value.items()
+            }
+        return {name: (_validated(Settings, node), node) for name, node in nodes.items()}
+
+    def _variant(self, name: str, settings: Settings) -> Variant:
+        written = self._tree.find("variants")
+        return Variant(
+            name=name,
+            config=build.run_config(settings),
+            release=settings.release,
+            revert=tuple(settings.revert),
+            add=tuple(settings.add),
+            decide=dict(settings.decide),
+            workload=self._workload,
+            inject=self._inject,
+            until=build.until(settings.until),
+            expect=self._expect.get(name),
+            place=self._tree.place if written is None else written.keys.get(name, written.place),
+        )
+
+    def _common_problems(self, variants: list[str]) -> Iterator[ScenarioError]:
+        yield from duplicates(self._workload)
+        yield from session_problems(self._workload)
+        yield from injection_problems(self._inject, self._names)
+        for name, expect in self._expect.items():
+            expected = self._tree.find("expect")
+            assert expected is not None, "validated: the expectations were read from here"
+            if name not in variants:
+                place = expected.keys[name]
+                yield ScenarioError(place, f"there is no variant `{name}`", choose(name, variants))
+            yield from expectation_problems(expect, self._names)
+
+    def _variant_problems(self, variant: Variant, settings: Settings, node: Node) -> Iterator[ScenarioError]:
+        yield from release_problems(settings, node)
+        yield from size_problems(variant.config, node, self._memory)
+        sessions = any(isinstance(source, ScriptedSession | Fleet) for source in self._workload)
+        yield from scheduler_problems(
+            variant.config, node, release=variant.release, add=variant.add, sessions=sessions
+        )
+        points = variant.expect.points if variant.expect is not None else ()
+        yield from bound_problems([one.trigger for one in self._inject], variant.until)
+        yield from bound_problems([point.trigger for point in points], variant.until)

@@ -1,0 +1,62 @@
+"""What a scenario file may say: the pydantic model of the whole, and its JSON Schema."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import Discriminator, Field, Tag
+
+from sim.scenario.injections import ExpectPart, InjectPart
+from sim.scenario.parts import Name, Text
+from sim.scenario.settings import Pool, SettingsPart
+from sim.scenario.sources import SourcePart
+
+
+def _one_or_many(value: Any) -> str:
+    return "Several" if isinstance(value, list) else "ExpectPart"
+
+
+Expected = Annotated[
+    Annotated[ExpectPart, Tag("ExpectPart")]
+    | Annotated[list[ExpectPart], Field(min_length=1), Tag("Several")],
+    Discriminator(_one_or_many),
+]
+
+
+class Settings(SettingsPart):
+    """What one run is configured with."""
+
+    pool: Pool = Field(description="The KV pool and its rows.", examples=[{"tokens": 1000}])
+
+
+class ScenarioFile(Settings):
+    """A kvledger scenario: what arrives, what happens to it, and what the books must say."""
+
+    name: Name | None = Field(
+        default=None, description="Name; default: the file's.", examples=["retract-tail"]
+    )
+    about: Text | None = Field(
+        default=None, description="One line on what it shows.", examples=["a retried turn"]
+    )
+    workload: Annotated[list[SourcePart], Field(min_length=1)] = Field(
+        description="What arrives.", examples=[[{"request": "r1", "prompt": 20, "output": 12}]]
+    )
+    inject: list[InjectPart] = Field(
+        default=[],
+        description="What is done from outside.",
+        examples=[[{"abort": "r1", "when": {"decoded": 3}}]],
+    )
+    variants: Annotated[dict[Name, SettingsPart | None], Field(min_length=1)] | None = Field(
+        default=None,
+        description="Runs that differ in some settings; default: one, called `default`.",
+        examples=[{"before": {"revert": [22862]}, "after": {}}],
+    )
+    expect: dict[str, Expected] = Field(
+        default={}, description="What each variant must show.", examples=[{"default": {"verdict": "clean"}}]
+    )
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON Schema of a scenario file."""
+    schema = ScenarioFile.model_json_schema()
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}

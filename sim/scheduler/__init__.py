@@ -1,0 +1,1 @@
+"""Requests, sessions, batches, admission, retract, speculation and the loop."""

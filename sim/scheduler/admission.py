@@ -1,0 +1,229 @@
+"""The prefill adder: which waiting requests fit into the next prefill, and how much of them.
+
+rem_total = available + evictable − what running and chosen requests are expected to need
+cur_rem   = available + evictable − what the chosen ones need now
+rem_input = max_prefill_tokens,  rem_chunk = chunked_prefill_size
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+import numpy as np
+
+from sim.config import SchedulerConfig
+from sim.scheduler.batch import Batch
+from sim.scheduler.memory import Memory
+from sim.scheduler.request import Req
+from sim.scheduler.streaming import StreamingCache
+from sim.scheduler.table import MAX_NEW, OUT, ReqTable
+
+_RESERVE_PER_REQUEST = 1
+
+
+class Added(Enum):
+    """Whether the adder goes on, and if not, why."""
+
+    CONTINUE = "continue"
+    NO_TOKEN = "no-token"
+    OTHER = "other"
+
+
+class PrefillAdder:
+    """One pass over the queue."""
+
+    def __init__(
+        self,
+        memory: Memory,
+        table: ReqTable,
+        cache: StreamingCache,
+        config: SchedulerConfig,
+        running: Batch,
+        ratio: float,
+        mixed_decodes: int,
+    ) -> None:
+        self.memory = memory
+        self.table = table
+        self.cache = cache
+        self.config = config
+        self.running = running
+        self.ratio = ratio
+        self.page = memory.page_size
+        self.reserve = memory.release.admission.page_reserve(self.page)
+        self.rem_input = config.max_prefill_tokens - mixed_decodes
+        self.rem_chunk = None if config.chunked_prefill is None else config.chunked_prefill - mixed_decodes
+        self.total_offset: float = mixed_decodes
+        self.current_offset = mixed_decodes
+        self.can_run: list[Req] = []
+        self.preempted: list[Req] = []
+        self.new_chunked: Req | None = None
+        self._forecast: list[tuple[float, int]] | None = None
+        if running.reqs:
+            self.total_offset += self._expected_of_running()
+
+    def _expected(self, req: Req) -> float:
+        return min(req.max_new - req.out, self.config.clip_max_new_tokens) * self.ratio
+
+    def _expected_of_running(self) -> float:
+        """Σ of what running requests may still need, added one by one so that rounding is the release's."""
+        hot = self.table.hot
+        index = self.running.lanes(self.table, self.memory.rows.width).index
+        left = np.minimum(hot[MAX_NEW][index] - hot[OUT][index], self.config.clip_max_new_tokens)
+        return float(np.cumsum(left * self.ratio)[-1])
+
+    @property
+    def _free_or_evictable(self) -> int:
+        return self.memory.allocator.available() + self.memory.tree.evictable
+
+    @property
+    def rem_total(self) -> float:
+        """Tokens left when all that is expected has come."""
+        return self._free_or_evictable - self.total_offset
+
+    @property
+    def rem_current(self) -> int:
+        """Tokens left now."""
+        return self._free_or_evictable - self.current_offset
+
+    def _state(self) -> Added:
+        if self.rem_total <= 0 or self.rem_current <= 0:
+            return Added.NO_TOKEN
+        if self.rem_input <= 0 or (self.rem_chunk is not None and self.rem_chunk <= 0):
+            return Added.OTHER
+        return Added.CONTINUE
+
+    def _charge(self, extend: int, max_new: int) -> None:
+        extend = self.memory.ceil(extend)
+        self.total_offset += extend + max_new + self.page
+        self.current_offset += extend + self.page
+        self.rem_input -= extend
+        if self.rem_chunk is not None:
+            self.rem_chunk -= extend
+
+    # -- adding -------------------------------------------------------------------------------------------
+
+    def add_chunked(self, req: Req) -> Req | None:
+        """Go on with the split prefill; it must run, whatever is left. Returns it if it is not done yet."""
+        assert self.rem_chunk is not None
+        room = min(self.rem_chunk, int(self.rem_total))
+        if room <= 0:
+            room = self.rem_chunk
+        truncated = req.extend_len > room
+        req.extend_len = min(req.extend_len, room)
+        req.fill_len = len(req.prefix) + req.extend_len
+        self.can_run.append(req)
+        max_new = 0 if truncated else min(req.max_new, self.config.clip_max_new_tokens)
+        self._charge(req.extend_len, max_new)
+        return req if truncated else None
+
+    def add(self, req: Req) -> Added:
+        """Try one waiting request that has just been matched."""
+        if req.spec.ignore_eos and (self.memory.chunk_cache or self.memory.tree.disabled):
+            return self._add_ignoring_eos(req)
+        clip = self.config.clip_max_new_tokens
+        total = req.extend_len + min(max(req.max_new - req.out, 0), clip) + self.reserve
+        extend = self.memory.ceil(req.extend_len)
+        if total >= self.rem_total:
+            return Added.NO_TOKEN
+        if extend >= self.rem_input and self.can_run:
+            return Added.OTHER
+        self.cache.lock(req.last_node)
+        try:
+            if total >= self.rem_total:
+                return Added.NO_TOKEN
+            if extend >= self.rem_input and self.can_run:
+                return Added.OTHER
+            if self.rem_chunk is None or extend <= self.rem_chunk:
+                self._take(req, extend, min(req.max_new, clip))
+            else:
+                cut = self.rem_chunk // self.page * self.page
+                if cut <= 0:
+                    return Added.OTHER
+                req.extend_len = cut
+                req.fill_len = len(req.prefix) + cut
+                self.new_chunked = req
+                self._take(req, cut, 0)
+        finally:
+            self.cache.unlock(req.last_node)
+        return self._state()
+
+    def _take(self, req: Req, extend: int, max_new: int) -> None:
+        self.can_run.append(req)
+        self.cache.lock(req.last_node)
+        self._charge(extend, max_new)
+
+    # -- requests that ignore EOS, without a prefix cache ---------------------------------------------------
+
+    def _add_ignoring_eos(self, req: Req) -> Added:
+        extend = self.memory.ceil(req.extend_len)
+        if extend > min(self.rem_current, self.rem_total):
+            return Added.NO_TOKEN
+        if not self._release_order_fits(req, self.rem_current - extend):
+            return Added.NO_TOKEN
+        if self.rem_chunk is None or req.extend_len <= self.rem_chunk:
+            self.can_run.append(req)
+            self._charge(req.extend_len, min(req.max_new, self.config.clip_max_new_tokens))
+        else:
+            if self.rem_chunk <= 0:
+                return Added.OTHER
+            req.extend_len = req.fill_len = self.rem_chunk
+            self.can_run.append(req)
+            self.new_chunked = req
+            self._charge(self.rem_chunk, 0)
+        return self._state()
+
+    def _release_order_fits(self, req: Req, current: int) -> bool:
+        """Simulate in which order requests end and give memory back."""
+        if self._forecast is None:
+            self._forecast = []
+            for other in (req, *self.running.reqs, *self.can_run):
+                entry = self._forecast_of(other)
+                if entry is not None:
+                    self._forecast.append(entry)
+            self._forecast.sort(key=lambda entry: entry[0])
+        else:
+            self._insert_forecast(req)
+        freed = 0
+        for i, (left, occupied) in enumerate(self._forecast):
+            alive = len(self._forecast) - i
+            if current + freed - left * alive <= _RESERVE_PER_REQUEST * alive:
+                return False
+            freed += occupied
+        return True
+
+    def _forecast_of(self, req: Req) -> tuple[float, int] | None:
+        left = req.max_new * (1.0 if req.spec.ignore_eos else self.ratio) - req.out
+        return (left, req.seqlen) if left > 0 else None
+
+    def _insert_forecast(self, req: Req) -> None:
+        entry = self._forecast_of(req)
+        assert self._forecast is not None
+        if entry is None:
+            return
+        at = 0
+        for at in range(len(self._forecast)):
+            if entry[0] <= self._forecast[at][0]:
+                break
+        self._forecast.insert(at, entry)
+
+    # -- preemption ---------------------------------------------------------------------------------------
+
+    def victims_for(self, req: Req) -> list[Req]:
+        """Running requests of lower priority whose memory would let `req` in; empty if that is not enough."""
+        sign = 1 if self.config.low_priority_first else -1
+        candidates = [r for r in self.running.reqs if r not in self.preempted and not r.finished]
+        candidates.sort(key=lambda r: ((r.priority or 0) * -sign, -r.queued_at))
+        missing = req.extend_len + min(req.max_new, self.config.clip_max_new_tokens) - self.rem_total
+        chosen: list[Req] = []
+        for victim in candidates:
+            if ((req.priority or 0) - (victim.priority or 0)) * -sign <= self.config.preemption_threshold:
+                break
+            chosen.append(victim)
+            missing -= self._expected(victim)
+            if missing <= 0:
+                break
+        return chosen if chosen and missing <= 0 else []
+
+    def forgive(self, victim: Req) -> None:
+        """A preempted request is expected to need nothing any more."""
+        self.total_offset -= self._expected(victim)

@@ -1,0 +1,161 @@
+"""Rows and slots for a prefill and for a decode step, and what is raised when there are none.
+
+prefill: rows │ evict to extend (+ a page per request) │ slots │ row := prefix + new slots │ c = a = seq
+decode:  evict to one (page) per request │ slots │ row[c] := slot │ c += 1, a += 1
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sim.engines.protocol import EngineCrash
+from sim.ledger.owners import FREE
+from sim.memory.backend import Array
+from sim.memory.kvpool import header_of
+from sim.scheduler.batch import Cursor, Lanes
+from sim.scheduler.memory import Memory
+from sim.scheduler.request import Req
+from sim.scheduler.streaming import require
+from sim.scheduler.table import A, C, ReqTable
+from sim.world import Ints, TokenRun
+
+ONE = np.int64(1)
+
+
+def take_rows(memory: Memory, reqs: list[Req]) -> None:
+    """Give each request a row; those that have one keep it."""
+    needing = []
+    for req in reqs:
+        if req.row is None:
+            needing.append(req)
+        else:
+            require(
+                req.chunks_pending > 0 or req.committed > 0,
+                "reusing request must be chunked or have committed KV",
+            )
+    rows = memory.rows.take(len(needing))
+    if rows is None:
+        raise EngineCrash(
+            "RuntimeError",
+            "alloc_req_slots runs out of memory. Please set a smaller number for `--max-running-requests`. "
+            f"req_to_token_pool.available_size()={len(memory.rows.free)}, num_reqs={len(reqs)}, ",
+        )
+    for req, row in zip(needing, rows, strict=True):
+        req.row = row
+        memory.rows.posted(row, FREE, req.tag)
+        memory.rows.extent[row] = 0
+
+
+def _out_of_memory(what: str, tokens: int, memory: Memory) -> EngineCrash:
+    return EngineCrash(
+        "RuntimeError",
+        f"{what} Try to lower your batch size.\nTry to allocate {tokens} tokens.\n"
+        f"Available tokens: available_size={memory.allocator.available()}, "
+        f"evictable_size={memory.tree.evictable}",
+    )
+
+
+def alloc_extend(memory: Memory, reqs: list[Req]) -> list[Array]:
+    """Slots for the part of each request that this prefill computes; rows are written; the new slots by request."""
+    take_rows(memory, reqs)
+    prefix = np.array([len(r.prefix) for r in reqs], dtype=np.int64)
+    seq = np.array([r.fill_len for r in reqs], dtype=np.int64)
+    tokens = int((seq - prefix).sum())
+    page = memory.page_size
+    for req in reqs:
+        assert req.row is not None
+        require(req.fill_len - len(req.prefix) == req.extend_len, "")
+        memory.ledger.about(req.rid, req.session.name if req.session else None)
+        memory.lose_names(
+            req.row, len(req.prefix), req.tag, f"row {req.row} was overwritten from {len(req.prefix)} on"
+        )
+    memory.evict_to(tokens if page == 1 else tokens + len(reqs) * page)
+    last = _last_slots(memory, reqs) if page > 1 else np.empty(0, dtype=np.int64)
+    tags = np.array([r.tag for r in reqs], dtype=np.int64)
+    slots = memory.allocator.alloc_extend(prefix, seq, last, tags)
+    if slots is None:
+        what = "Out of memory." if page == 1 else "Prefill out of memory."
+        raise _out_of_memory(what, tokens, memory)
+    parts, at = [], 0
+    for req in reqs:
+        part = slots[at : at + req.fill_len - len(req.prefix)]
+        at += len(part)
+        assert req.row is not None
+        memory.rows.write(req.row, 0, req.prefix)
+        memory.rows.write(req.row, len(req.prefix), part)
+        parts.append(part)
+    return parts
+
+
+def _last_slots(memory: Memory, reqs: list[Req]) -> Array:
+    none = memory.backend.put([-1])
+    return memory.backend.cat([r.prefix[-1:] if len(r.prefix) else none for r in reqs])
+
+
+def alloc_decode(memory: Memory, table: ReqTable, lanes: Lanes) -> Array:
+    """One more slot for each request of a decode step."""
+    count = len(lanes.index)
+    page = memory.page_size
+    memory.evict_to(count * page)
+    cursor = lanes.cursor
+    if cursor is None:
+        cursor = lanes.cursor = _cursor(table, lanes)
+    committed, where = cursor.committed, memory.backend.put(cursor.where)
+    flat = memory.rows.flat
+    committed += ONE
+    if page == 1:
+        slots = memory.allocator.alloc_decode(committed, where, lanes.tags)
+    else:
+        slots = memory.allocator.alloc_decode(committed, memory.backend.copy(flat[where - 1]), lanes.tags)
+    if slots is None:
+        what = "Out of memory." if page == 1 else "Decode out of memory."
+        raise _out_of_memory(what, count, memory)
+    flat[where] = slots
+    cursor.where += ONE
+    cursor.allocated += ONE
+    memory.rows.extent[lanes.rows] = committed
+    table.hot[C][lanes.index] = committed
+    table.hot[A][lanes.index] = cursor.allocated
+    if page == 1:
+        table.steps += count
+    else:
+        table.version += 1
+    return slots
+
+
+def _cursor(table: ReqTable, lanes: Lanes) -> Cursor:
+    committed = table.hot[C][lanes.index]
+    place = header_of(committed, np.int64(0), lanes.writers)
+    return Cursor(
+        committed=committed, allocated=table.hot[A][lanes.index], where=lanes.row_start + committed,
+        tokens=TokenRun(lanes.keys, committed), place=place, header=np.empty_like(place),
+    )  # fmt: skip
+
+
+def alloc_reserve(memory: Memory, table: ReqTable, lanes: Lanes, alloc_len: int, preclaim: int) -> None:
+    """Slots ahead for a speculative round under overlap: up to c + 2A, since c lags by at most one round."""
+    hot, index = table.hot, lanes.index
+    allocated = hot[A][index]
+    extra = hot[C][index] + 2 * alloc_len - allocated
+    grow(memory, table, lanes, allocated, extra)
+    hot[A][index] = allocated + extra
+    hot[C][index] += preclaim
+    table.version += 1
+
+
+def grow(memory: Memory, table: ReqTable, lanes: Lanes, start: Ints, extra: Ints) -> Array:
+    """Slots for row positions [start, start + extra) of each request; the rows are written."""
+    page = memory.page_size
+    tokens = int(extra.sum())
+    memory.evict_to(tokens if page == 1 else tokens + len(start) * page)
+    flat = memory.rows.flat
+    last = start if page == 1 else memory.backend.copy(flat[memory.backend.put(lanes.row_start + start - 1)])
+    slots = memory.allocator.alloc_extend(start, start + extra, last, lanes.tags)
+    if slots is None:
+        what = "Out of memory." if page == 1 else "Prefill out of memory."
+        raise _out_of_memory(what, tokens, memory)
+    memory.rows.extent[lanes.rows] = start + extra
+    first = np.cumsum(extra) - extra
+    offsets = np.arange(tokens, dtype=np.int64) - np.repeat(first, extra)
+    flat[memory.backend.put(np.repeat(lanes.row_start + start, extra) + offsets)] = slots
+    return slots

@@ -1,0 +1,110 @@
+"""Batches: the requests of one forward pass, and the arrays that a decode step works on."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+
+from sim.scheduler.request import NEVER, Req
+from sim.scheduler.table import KEY, ROW, STOP, TAG, WRITER, ReqTable
+from sim.world import Ints, TokenRun
+
+Mode = Literal["extend", "mixed", "decode"]
+
+
+@dataclass(slots=True)
+class Cursor:
+    """Where each request of a plain decode stands: every step moves all of them on by one.
+
+    Nothing else moves c or a of a request while its batch stands, so the arrays need not be gathered anew.
+    """
+
+    committed: Ints
+    allocated: Ints
+    where: Ints
+    tokens: TokenRun
+    place: Ints
+    header: Ints
+
+
+@dataclass(slots=True)
+class Lanes:
+    """Per request of a batch: its column in the table and what does not change while the batch stands.
+
+    `stops` is the position of each request's EOS, where any of them has one.
+    """
+
+    index: Ints
+    rows: Ints
+    row_start: Ints
+    tags: Ints
+    keys: npt.NDArray[np.uint64]
+    writers: Ints
+    stops: Ints | None
+    cursor: Cursor | None = None
+
+
+class Batch:
+    """Requests that run together. After a decode step the last batch and the running batch are one object."""
+
+    __slots__ = ("_lanes", "_reqs", "chunked", "decoding", "full", "mode", "prefill_only", "settled")
+
+    def __init__(self, reqs: list[Req], *, full: bool = False, chunked: Req | None = None) -> None:
+        self._reqs = reqs
+        self.mode: Mode = "extend"
+        self.full = full
+        self.chunked = chunked
+        self.decoding: list[Req] | None = None
+        self.prefill_only = False
+        self.settled = -1
+        self._lanes: Lanes | None = None
+
+    @property
+    def reqs(self) -> list[Req]:
+        """The requests, in order."""
+        return self._reqs
+
+    @reqs.setter
+    def reqs(self, reqs: list[Req]) -> None:
+        self._reqs = reqs
+        self._lanes = None
+        self.settled = -1
+
+    @property
+    def is_extend(self) -> bool:
+        """Whether its last pass was a prefill, pure or mixed."""
+        return self.mode != "decode"
+
+    def lanes(self, table: ReqTable, width: int) -> Lanes:
+        """Arrays over the requests; made anew when the batch has changed."""
+        if self._lanes is None:
+            index = np.array([r.index for r in self._reqs], dtype=np.int64)
+            hot = table.hot
+            rows, stops = hot[ROW][index], hot[STOP][index]
+            self._lanes = Lanes(
+                index=index, rows=rows, row_start=rows * width, tags=hot[TAG][index],
+                keys=hot[KEY][index].view(np.uint64), writers=hot[WRITER][index],
+                stops=stops if len(stops) and stops.min() < NEVER else None,
+            )  # fmt: skip
+        return self._lanes
+
+    def drop(self, epoch: int, excluded: Collection[Req] = ()) -> None:
+        """Keep the requests that are unfinished and not excluded.
+
+        `epoch` counts the endings so far: a batch that was looked at since the last one needs no second look.
+        """
+        if self.settled == epoch and not excluded:
+            return
+        kept = [r for r in self._reqs if r.finish is None and r not in excluded]
+        if len(kept) < len(self._reqs):
+            self.reqs = kept
+        self.settled = epoch
+
+    def merge(self, other: Batch) -> None:
+        """Append the requests of a batch that has just prefilled."""
+        self.reqs = self._reqs + other.reqs
+        self.prefill_only = self.prefill_only and other.prefill_only

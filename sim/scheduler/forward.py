@@ -1,0 +1,105 @@
+"""The forward pass: what it writes into the KV tensor, and what it reads and verifies.
+
+Writing stores (writer, position, token) in each slot. Reading happens where attention would read what somebody else
+may have touched: a prefix that a prefill reuses, and the whole of a request when it ends.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sim.memory.backend import Array
+from sim.memory.kvpool import GARBAGE, PLACE_STEP, header_of, writer_base
+from sim.scheduler.batch import Lanes
+from sim.scheduler.memory import Memory
+from sim.scheduler.request import Req
+from sim.scheduler.table import ReqTable
+from sim.world import EOS, Ints, tokens_at
+
+
+@dataclass(frozen=True, slots=True)
+class Misread:
+    """A position read back that does not hold what was written for it."""
+
+    rid: str
+    session: str | None
+    position: int
+    slot: int
+    count: int
+    expected: int
+    found: str
+
+
+class Forward:
+    """Writes and verifies canaries."""
+
+    def __init__(self, memory: Memory, table: ReqTable) -> None:
+        self._memory = memory
+        self._table = table
+        self.misreads: list[Misread] = []
+
+    def prefill(self, req: Req, slots: Array) -> None:
+        """Verify the reused prefix, write the computed part."""
+        tokens = req.tokens(req.fill_len)
+        prefix = len(req.prefix)
+        if prefix:
+            self._compare(req, req.prefix, 0, tokens[:prefix])
+        positions = np.arange(prefix, req.fill_len, dtype=np.int64)
+        headers = header_of(positions, tokens[prefix:], writer_base(req.serial))
+        self._memory.kv.write(slots, self._memory.backend.put(headers))
+        req.device_len = req.fill_len
+
+    def decode(self, lanes: Lanes, slots: Array) -> None:
+        """Write the token that each request of a decode step feeds in: the one at position c − 1."""
+        cursor = lanes.cursor
+        assert cursor is not None
+        tokens = cursor.tokens.next()
+        if lanes.stops is not None:
+            tokens[cursor.committed - 1 == lanes.stops] = EOS
+        header = np.add(cursor.place, tokens, out=cursor.header)
+        cursor.place += PLACE_STEP
+        self._memory.kv.write(slots, self._memory.backend.put(header))
+
+    def verify_round(self, lanes: Lanes, start: Ints, accepted: Ints, draft: int) -> None:
+        """Write a speculative round: `draft` tokens from `start` on, of which `accepted` are the text's."""
+        steps = np.arange(draft, dtype=np.int64)
+        positions = start[:, None] + steps
+        tokens = tokens_at(lanes.keys.view(np.int64)[:, None], positions)
+        if lanes.stops is not None:
+            tokens[positions == lanes.stops[:, None]] = EOS
+        tokens[steps >= accepted[:, None]] = GARBAGE
+        headers = header_of(positions, tokens, lanes.writers[:, None]).reshape(-1)
+        put = self._memory.backend.put
+        where = (lanes.row_start[:, None] + positions).reshape(-1)
+        slots = self._memory.rows.flat[put(where)]
+        self._memory.kv.write(self._memory.backend.copy(slots), put(headers))
+
+    def ended(self, req: Req, count: int) -> None:
+        """Read back the private part of a request that ends."""
+        row = req.row
+        if row is None or count <= req.protected:
+            return
+        slots = self._memory.rows.read(row, req.protected, count)
+        self._compare(req, slots, req.protected, req.tokens(count)[req.protected :])
+
+    def _compare(self, req: Req, slots: Array, start: int, tokens: Ints) -> None:
+        memory = self._memory
+        positions = memory.backend.arange(start, start + len(tokens))
+        wrong = memory.kv.wrong(slots, positions, memory.backend.put(tokens))
+        if not wrong:
+            return
+        at = wrong[0]
+        slot = int(slots[at])
+        self.misreads.append(
+            Misread(
+                rid=req.rid,
+                session=req.session.name if req.session else None,
+                position=start + at,
+                slot=slot,
+                count=len(wrong),
+                expected=int(tokens[at]),
+                found=str(memory.kv.describe(slot)),
+            )
+        )

@@ -1,0 +1,98 @@
+"""Processing the result of a launched batch: tokens are appended, ends are found, memory is released or shared."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sim.scheduler.batch import Batch, Lanes
+from sim.scheduler.request import Req
+from sim.scheduler.table import LIMIT, OUT
+from sim.world import Ints
+
+ONE = np.int64(1)
+
+if TYPE_CHECKING:
+    from sim.scheduler.core import Scheduler
+
+
+@dataclass(slots=True)
+class Launched:
+    """A batch in flight: its requests as they were, and what the device produced."""
+
+    reqs: list[Req]
+    lanes: Lanes
+    decode: bool
+    decoding: list[Req]
+    accepted: Ints | None
+    endings: int
+
+
+def launched(scheduler: Scheduler, batch: Batch, accepted: Ints | None) -> Launched:
+    """What must be remembered of a batch until its result is processed."""
+    return Launched(
+        reqs=batch.reqs, lanes=batch.lanes(scheduler.table, scheduler.memory.rows.width), decode=batch.mode == "decode",
+        decoding=batch.decoding or [], accepted=accepted, endings=scheduler.endings,
+    )  # fmt: skip
+
+
+def process(scheduler: Scheduler, result: Launched) -> None:
+    """Process one result."""
+    if result.decode:
+        _process_decode(scheduler, result)
+    else:
+        _process_prefill(scheduler, result)
+
+
+def _process_prefill(scheduler: Scheduler, result: Launched) -> None:
+    decoding = {id(req) for req in result.decoding}
+    for req in result.reqs:
+        if req.finish is not None or req.is_retracted:
+            continue
+        if req.chunks_pending > 0:
+            req.chunks_pending -= 1
+            continue
+        req.out += 1
+        if req.check_finished():
+            scheduler.ended(req)
+        elif id(req) not in decoding:
+            scheduler.cache.cache_unfinished(req, chunked=False)
+
+
+def _process_decode(scheduler: Scheduler, result: Launched) -> None:
+    allocator = scheduler.memory.allocator
+    allocator.group_begin()
+    if scheduler.knobs.spec_v1:
+        for req in result.reqs:
+            if req.finish is not None:
+                scheduler.ended(req)
+    else:
+        _append(scheduler, result)
+    allocator.group_end()
+
+
+def _append(scheduler: Scheduler, result: Launched) -> None:
+    """Append the new tokens of all requests at once; look closer only at those that reach their limit."""
+    reqs, index, counts = result.reqs, result.lanes.index, result.accepted
+    if counts is not None:
+        assert scheduler.speculation is not None
+        scheduler.speculation.resolve(index, counts)
+    if scheduler.endings != result.endings:
+        alive = [i for i, r in enumerate(reqs) if r.finish is None and not r.is_retracted]
+        if len(alive) < len(reqs):
+            reqs = [reqs[i] for i in alive]
+            index = index[alive]
+            counts = None if counts is None else counts[alive]
+    hot = scheduler.table.hot
+    out = hot[OUT][index]
+    out += ONE if counts is None else counts
+    hot[OUT][index] = out
+    reached = out >= hot[LIMIT][index]
+    if not np.count_nonzero(reached):
+        return
+    for i in np.nonzero(reached)[0].tolist():
+        req = reqs[i]
+        if req.check_finished(1 if counts is None else int(counts[i])):
+            scheduler.ended(req)

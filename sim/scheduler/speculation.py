@@ -1,0 +1,115 @@
+"""Speculative rounds.
+
+v1 (no overlap)  reserve and give back for the draft │ draft slots at [c, c + draft) │ walk │ free the rejected
+v2 (overlap)     reserve up to c + 2A ahead │ launch │ one iteration later: c and output grow by the accepted run
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sim.config import SpeculativeConfig
+from sim.engines.protocol import EngineCrash
+from sim.scheduler.allocation import alloc_reserve, grow
+from sim.scheduler.batch import Batch
+from sim.scheduler.forward import Forward
+from sim.scheduler.memory import Memory
+from sim.scheduler.request import Req
+from sim.scheduler.table import DEVICE, LIMIT, OUT, A, C, ReqTable
+from sim.world import Ints, accepted
+
+
+class Speculation:
+    """Both kinds of rounds."""
+
+    def __init__(self, memory: Memory, table: ReqTable, forward: Forward, config: SpeculativeConfig) -> None:
+        self._memory = memory
+        self._table = table
+        self._forward = forward
+        self.config = config
+
+    def accept(self, reqs: list[Req]) -> Ints:
+        """What the next round of each request accepts."""
+        counts = []
+        for req in reqs:
+            counts.append(accepted(req.key, req.rounds, req.spec.accept, self.config.draft))
+            req.rounds += 1
+        return np.array(counts, dtype=np.int64)
+
+    def v1_need(self, count: int) -> int:
+        """Tokens that one v1 round of `count` requests may need."""
+        page, steps, draft = self._memory.page_size, self.config.steps, self.config.draft
+        if page > 1:
+            steps, draft = self._memory.ceil(steps), self._memory.ceil(draft)
+        return max(steps * self.config.topk, draft) * count
+
+    # -- v2 -----------------------------------------------------------------------------------------------
+
+    def reserve(self, batch: Batch) -> None:
+        """Prepare a v2 round: slots up to c + 2A, and (22651) the bonus slot claimed."""
+        lanes = batch.lanes(self._table, self._memory.rows.width)
+        preclaim = self._memory.release.reserve.preclaim
+        alloc_reserve(self._memory, self._table, lanes, self.config.alloc_len, preclaim)
+        for req in batch.reqs:
+            req.decode_steps += 1
+
+    def launch(self, batch: Batch) -> Ints:
+        """Run a v2 round on the device; what it accepted is known to the host one iteration later."""
+        lanes = batch.lanes(self._table, self._memory.rows.width)
+        counts = self.accept(batch.reqs)
+        device = self._table.hot[DEVICE]
+        self._forward.verify_round(lanes, device[lanes.index], counts, self.config.draft)
+        device[lanes.index] += counts
+        return counts
+
+    def resolve(self, index: Ints, counts: Ints) -> None:
+        """The accepted run is known: c grows, also for requests that have ended meanwhile."""
+        self._table.hot[C][index] += counts - self._memory.release.reserve.preclaim
+        self._table.version += 1
+
+    # -- v1 -----------------------------------------------------------------------------------------------
+
+    def round_v1(self, batch: Batch) -> None:
+        """Draft, verify and walk in one go."""
+        memory, hot = self._memory, self._table.hot
+        lanes = batch.lanes(self._table, memory.rows.width)
+        index, count = lanes.index, len(batch.reqs)
+        self._draft(hot[C][index], count)
+        for req in batch.reqs:
+            req.decode_steps += 1
+        start = hot[C][index]
+        draft = np.full(count, self.config.draft, dtype=np.int64)
+        grow(memory, self._table, lanes, start, draft)
+        left = np.maximum(hot[LIMIT][index] - hot[OUT][index], 1)
+        taken = np.minimum(self.accept(batch.reqs), left)
+        self._forward.verify_round(lanes, start, taken, self.config.draft)
+        hot[OUT][index] += taken
+        kept = start + taken
+        hot[C][index] = kept
+        hot[A][index] = kept
+        self._table.version += 1
+        memory.allocator.group_begin()
+        for req, end in zip(batch.reqs, (start + draft).tolist(), strict=True):
+            req.check_finished()
+            assert req.row is not None
+            rejected = memory.rows.read(req.row, memory.ceil(req.committed), end)
+            memory.allocator.free(rejected, req.tag)
+            memory.rows.extent[req.row] = req.committed
+        memory.allocator.group_end()
+        hot[DEVICE][index] = kept
+
+    def _draft(self, seq: Ints, count: int) -> None:
+        """The draft's slots are taken and given back at once; what was evicted for them stays evicted."""
+        memory, page = self._memory, self._memory.page_size
+        if page == 1:
+            need = pages = count * self.config.steps * self.config.topk
+            memory.evict_to(need)
+        else:
+            memory.evict_to(count * (self.config.steps + page))
+            after = seq + self.config.steps
+            pages = int(((after + page - 1) // page - (seq + page - 1) // page).sum())
+        if pages * page > memory.allocator.available():
+            raise EngineCrash(
+                "RuntimeError",
+                f"Out of memory. Try to lower your batch size. The draft needs {pages * page} tokens.",
+            )

@@ -1,0 +1,66 @@
+"""The numbers of all requests, column by column, so that a decode step is a few array operations.
+
+`hot[FIELD, i]` is field FIELD of request i. Scalar code goes through memoryviews (40 ns, plain ints), batches
+through `hot[FIELD][index array]`. Rows of requests that nothing refers to any more are found by a sweep when the
+table is full, so its size follows the live requests, not the past.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+C, A, P, OUT, LIMIT, DEVICE, ROW, COUNTED, TAG, KEY, WRITER, STOP, MAX_NEW = range(13)
+"""committed, allocated, protected, output tokens, output count at which it must be looked at, device length, row,
+whether the release's `uncached` counts it; owner tag, token stream, canary header of its writer, position of its EOS,
+output limit."""
+FIELDS = 13
+NO_ROW = -1
+
+
+class ReqTable:
+    """One column per request, one line per field.
+
+    `version` grows whenever a cursor of a request moves, `steps` counts what a plain decode step adds instead: it
+    moves c and a of all its requests on by one, so that sums over a batch can be carried on without a new pass.
+    """
+
+    def __init__(self, roots: Callable[[], Iterable[Any]], capacity: int = 256) -> None:
+        self._roots = roots
+        self.hot: npt.NDArray[np.int64] = np.zeros((FIELDS, 0), dtype=np.int64)
+        self.lines: list[memoryview] = []
+        self._free: list[int] = []
+        self._members: dict[int, Any] = {}
+        self.version = 0
+        self.steps = 0
+        self._resize(capacity)
+
+    def acquire(self, request: Any) -> int:
+        """A fresh column for a request."""
+        if not self._free:
+            self._sweep()
+        index = self._free.pop()
+        self._members[index] = request
+        self.hot[:, index] = 0
+        self.lines[ROW][index] = NO_ROW
+        return index
+
+    def _sweep(self) -> None:
+        live = {request.index for request in self._roots()}
+        for index in sorted(set(self._members) - live, reverse=True):
+            del self._members[index]
+            self._free.append(index)
+        capacity = self.hot.shape[1]
+        if len(self._free) < capacity // 2:
+            self._resize(2 * capacity)
+
+    def _resize(self, capacity: int) -> None:
+        old = self.hot.shape[1]
+        hot = np.zeros((FIELDS, capacity), dtype=np.int64)
+        hot[:, :old] = self.hot
+        self.hot = hot
+        self.lines = [line.data for line in hot]
+        self._free[:0] = range(capacity - 1, old - 1, -1)

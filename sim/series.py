@@ -1,0 +1,99 @@
+"""The terms over time in bounded memory: thinned as a run grows, never losing an extreme of delta."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+Point = tuple[int, float, int, int, int, int, int, int, int, int, int, int, int]
+"""event, t, it, the five terms, lost, extra, delta, running, waiting."""
+
+LIMIT = 20_000
+_DELTA = 10
+_WIDTH = 13
+
+
+class Series:
+    """A run's points, in buckets of `stride` events: of each the first, the least and the greatest delta."""
+
+    def __init__(self, limit: int = LIMIT) -> None:
+        self._limit = limit
+        self._buckets: list[tuple[Point, ...]] = []
+        self._size = 0
+        self._stride = 1
+        self._count = 0
+        self._first: Point | None = None
+        self._least: Point | None = None
+        self._greatest: Point | None = None
+        self._last: Point | None = None
+
+    def add(self, point: Point) -> None:
+        """One event's figures."""
+        if self._least is None or self._greatest is None:
+            self._first = self._least = self._greatest = point
+        elif point[_DELTA] < self._least[_DELTA]:
+            self._least = point
+        elif point[_DELTA] > self._greatest[_DELTA]:
+            self._greatest = point
+        self._last = point
+        self._count += 1
+        if self._count >= self._stride:
+            self._shut()
+
+    def points(self) -> list[Point]:
+        """What is kept, in the order of events; the last event always."""
+        kept = [point for bucket in (*self._buckets, self._open()) for point in bucket]
+        if self._last is not None and kept[-1] is not self._last:
+            kept.append(self._last)
+        return kept
+
+    def save(self, path: Path, total: int) -> None:
+        """Write series.npz."""
+        import numpy as np
+
+        kept = self.points()
+        columns = np.array(kept, dtype=np.float64).reshape(len(kept), _WIDTH)
+        whole = columns.astype(np.int64)
+        with path.open("wb") as file:
+            np.savez(
+                file,
+                event=whole[:, 0],
+                t=columns[:, 1],
+                it=whole[:, 2],
+                full=whole[:, 3:8],
+                lost=whole[:, 8],
+                extra=whole[:, 9],
+                delta=whole[:, 10],
+                running=whole[:, 11],
+                waiting=whole[:, 12],
+                full_total=np.int64(total),
+            )
+
+    def _open(self) -> tuple[Point, ...]:
+        first, least, greatest = self._first, self._least, self._greatest
+        if first is None or least is None or greatest is None:
+            return ()
+        if least is first and greatest is first:
+            return (first,)
+        return tuple(sorted({first, least, greatest}))
+
+    def _shut(self) -> None:
+        bucket = self._open()
+        self._buckets.append(bucket)
+        self._size += len(bucket)
+        self._count = 0
+        self._first = self._least = self._greatest = None
+        while self._size > self._limit - 4 and len(self._buckets) > 1:
+            self._merge()
+
+    def _merge(self) -> None:
+        """Join neighbouring buckets: half as many, each twice as long."""
+        pairs = zip(self._buckets[::2], [*self._buckets[1::2], ()], strict=False)
+        self._buckets = [_thin(left + right) for left, right in pairs]
+        self._size = sum(map(len, self._buckets))
+        self._stride *= 2
+
+
+def _thin(points: tuple[Point, ...]) -> tuple[Point, ...]:
+    by_delta = [p[_DELTA] for p in points]
+    least, greatest = by_delta.index(min(by_delta)), by_delta.index(max(by_delta))
+    return tuple(points[i] for i in sorted({0, least, greatest}))

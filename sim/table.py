@@ -1,0 +1,104 @@
+"""Results as text: a table that fits 100 columns, and what there is to say under each row."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from textwrap import wrap
+from typing import TYPE_CHECKING
+
+from sim.result import Result
+
+if TYPE_CHECKING:
+    from sim.ledger.verdicts import Verdict
+
+WIDTH = 100
+MOST_VERDICTS = 8
+_TITLES = ("scenario", "variant", "verdict", "pool", "size", "event", "it", "seen by the release")
+_RIGHT = (4, 5, 6)
+_SHRINKABLE = (7, 0, 1)
+_LEAST = 10
+
+Row = tuple[str, ...]
+
+
+def table(results: Sequence[Result]) -> Iterator[str]:
+    """Lines: a row for each verdict (or for `clean`), its cause under it, and what was not met."""
+    blocks = [(row, below) for result in results for row, below in _blocks(result)]
+    widths = _widths([_TITLES, *(row for row, _ in blocks)])
+    yield _line(_TITLES, widths)
+    for row, below in blocks:
+        yield _line(row, widths)
+        for text in below:
+            yield from wrap(text, WIDTH, initial_indent="    ", subsequent_indent="      ")
+
+
+def summary(results: Sequence[Result]) -> str:
+    """`3 scenarios, 3 as expected`."""
+    by_scenario: dict[str, bool] = {}
+    for result in results:
+        by_scenario[result.scenario] = by_scenario.get(result.scenario, True) and result.ok
+    count, good = len(by_scenario), sum(by_scenario.values())
+    return f"{count} scenario{'' if count == 1 else 's'}, {good} as expected"
+
+
+def _blocks(result: Result) -> Iterator[tuple[Row, list[str]]]:
+    """One row for each verdict, with the lines under it; the last one carries what was not met."""
+    shown = result.verdicts[:MOST_VERDICTS]
+    rows: list[tuple[Row, list[str]]] = [(_row(result, v), [_cause(v)]) for v in shown]
+    if not rows:
+        word = "clean" if result.ending not in ("limit", "stuck") else result.ending
+        figures = ("", "", str(result.events), str(result.iterations), "")
+        rows = [((result.scenario, result.variant, word, *figures), [])]
+    rest = len(result.verdicts) - len(shown)
+    tail = [f"… and {rest} more verdicts, all in verdicts.json"] if rest else []
+    tail += [f"NOT MET  {line}" for line in result.unmet]
+    tail += [f"note: {line}" for line in result.notes]
+    rows[-1][1].extend(tail)
+    for index, (row, below) in enumerate(rows):
+        yield (row if index == 0 else ("", "", *row[2:])), below
+
+
+def _row(result: Result, verdict: Verdict) -> Row:
+    return (
+        result.scenario,
+        result.variant,
+        verdict.verdict,
+        verdict.pool,
+        f"{verdict.size:+d}" if verdict.size else "0",
+        str(verdict.event),
+        str(verdict.iteration),
+        _detected(verdict),
+    )
+
+
+def _detected(verdict: Verdict) -> str:
+    if verdict.latency_events is None:
+        return verdict.detected_by
+    return f"{verdict.detected_by} +{verdict.latency_events}"
+
+
+def _cause(verdict: Verdict) -> str:
+    cause = verdict.cause
+    who = " ".join(name for name in (cause.request, cause.session) if name)
+    slots = f", {cause.count} slot{'s' if cause.count != 1 else ''}" if cause.count else ""
+    at = f"event {cause.event}, iteration {cause.iteration}, {cause.time:.6g} s"
+    return f"cause: {cause.what} ({cause.op}{' of ' + who if who else ''}; {at}{slots}; {verdict.invariant})"
+
+
+def _widths(rows: Iterable[Row]) -> list[int]:
+    """Natural widths, with the names cut until a line fits."""
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    for index in _SHRINKABLE:
+        excess = sum(widths) + 2 * (len(widths) - 1) - WIDTH
+        if excess > 0:
+            widths[index] = max(_LEAST, widths[index] - excess)
+    return widths
+
+
+def _line(row: Row, widths: list[int]) -> str:
+    cells = []
+    for index, (cell, width) in enumerate(zip(row, widths, strict=True)):
+        if len(cell) > width:
+            cell = cell[: width - 1] + "…"
+        cells.append(cell.rjust(width) if index in _RIGHT else cell.ljust(width))
+    return "  ".join(cells).rstrip()

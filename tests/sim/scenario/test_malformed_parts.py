@@ -1,0 +1,144 @@
+"""Parts that are each right and cannot be together, and impossible pools, are refused in one line."""
+
+from __future__ import annotations
+
+import pytest
+
+WHAT_CANNOT_BE = [
+    ("inject: [{retract: a/3, at: 0}]\n", "6:20: the workload makes no request `a/3`; did you mean `a/2`?"),
+    ("inject: [{close: b, at: 1s}]\n", "6:18: the workload opens no session `b`; write `a`"),
+    (
+        "inject: [{abort: zz, at: 1s}]\n",
+        "6:18: the workload makes no request whose id begins with `zz`; write one of a/1, a/2",
+    ),
+    (
+        "inject: [{close: a, when: {finished: a/9}}]\n",
+        "6:38: the workload makes no request `a/9`; did you mean `a/2`?",
+    ),
+    (
+        "inject: [{retract: a/1, when: {decoded: 13}}]\n",
+        "6:41: `a/1` has at most 12 output tokens, so this can never happen; write `decoded: 12` or less",
+    ),
+    (
+        "inject: [{close: a, when: {decoded: 3}}]\n",
+        "6:37: `decoded` counts output tokens, and nothing says whose; add `turn:`, write one of a/1, a/2",
+    ),
+    (
+        "inject: [{second_turn: a, when: {queued: a/second-1}}]\n",
+        "6:42: `a/second-1` is made by this very action, so it cannot trigger it; wait for another "
+        "request, or write `at:`",
+    ),
+    (
+        "until: 2s\ninject: [{close: a, at: 5s}]\n",
+        "7:25: the run ends at 2s, before this can happen; write `at: 2s` or earlier, or a later `until`",
+    ),
+    (
+        "until: {iterations: 9}\ninject: [{close: a, when: {iteration: 10}}]\n",
+        "7:39: the run ends with iteration 9, before this can happen; write `iteration: 9` or less, "
+        "or a later `until`",
+    ),
+    ("expect: {defalt: {verdict: clean}}\n", "6:10: there is no variant `defalt`; did you mean `default`?"),
+    (
+        "expect: {default: [{verdict: clean}, {verdict: leak}]}\n",
+        "6:20: `clean` stands beside other verdicts; leave one of the two out",
+    ),
+    (
+        "expect: {default: {verdict: leak, session: b}}\n",
+        "6:19: the workload opens no session `b`; write `a`",
+    ),
+    (
+        "expect: {default: {verdict: leak, request: a/7}}\n",
+        "6:19: the workload makes no request `a/7`; did you mean `a/2`?",
+    ),
+    (
+        "expect: {default: {verdict: clean, points: [{at: 0, sessions: {b: {c: 1}}}]}}\n",
+        "6:45: the workload opens no session `b`; write `a`",
+    ),
+    (
+        "expect: {default: {verdict: clean, points: [{when: {decoded: 1}, free_rows: 1}]}}\n",
+        "6:62: `decoded` counts output tokens, and nothing says whose; add `turn:`, write one of a/1, a/2",
+    ),
+    ("release: sglang-0.5.12\n", "6:10: unknown release 'sglang-0.5.12'; write 'sglang-0.5.11'"),
+    ("revert: [22862, 22863]\n", "6:17: unknown fix 22863; write '22862'"),
+    ("add: [22862]\n", "6:7: fix 22862 is in sglang-0.5.11 already; leave it out of `add`"),
+    ("variants: {b: {decide: {abrt: save}}}\n", "6:31: unknown decision 'abrt'; write 'abort'"),
+    ("decide: {abort: safe}\n", "6:17: unknown variant 'safe' of decision 'abort'; write 'save'"),
+    ("model: llama\n", "6:8: there is no model preset `llama`; did you mean `llama-3-8b`?"),
+    (
+        "variants: {b: {pool: {page_size: 3}}}\n",
+        "6:34: page_size 3 does not divide the 1000 tokens of the pool; write `tokens: 999` or "
+        "`tokens: 1002`",
+    ),
+    (
+        "variants: {b: {pool: {page_size: 4}, scheduler: {chunked_prefill: 6}}}\n",
+        "6:67: page_size 4 does not divide chunked_prefill 6; write `chunked_prefill: 4` or "
+        "`chunked_prefill: 8`",
+    ),
+    (
+        "scheduler: {max_running: 65}\n",
+        "6:26: max_running 65 is more than the 64 rows of the pool; write `max_running: 64` or `rows: 65`",
+    ),
+    (
+        "scheduler: {speculative: {topk: 4}}\n",
+        "6:33: speculation with topk 4 does not run under overlap; write `topk: 1` or `overlap: false`",
+    ),
+    (
+        "scheduler: {speculative: {draft: 7}}\n",
+        "6:34: with topk 1 a round verifies steps + 1 = 4 tokens, not 7; write `draft: 4` or `steps: 6`",
+    ),
+    (
+        "scheduler: {preemption: true}\n",
+        "6:25: preemption needs priority scheduling; add `priority: true`, or leave it out",
+    ),
+    (
+        "scheduler: {mixed_chunk: true}\n",
+        "6:26: mixed_chunk needs chunks; add `chunked_prefill: 512`, or leave it out",
+    ),
+    (
+        "release: sglang-0.5.10\nscheduler: {speculative: {}}\n",
+        "7:26: sglang-0.5.10 refuses to start with streaming sessions, speculation and overlap "
+        "together; write `session_gate: false` or `overlap: false`",
+    ),
+]
+
+POOLS = [
+    ("tokens: 0", "1:16: `tokens`: `0` is too small; write 8 or more"),
+    ("tokens: -5", "1:16: `tokens`: `-5` is too small; write 8 or more"),
+    ("tokens: 7", "1:16: `tokens`: `7` is too small; write 8 or more"),
+    ("tokens: 2_147_483_648", "1:16: `tokens`: `2147483648` is too large; write at most 2147483647"),
+    ("tokens: 1000.0", "1:16: `tokens`: `1000.0` is no whole number; write 1000"),
+    ("tokens: 64, page_size: 0", "1:31: `page_size`: `0` is too small; write 1 or more"),
+    (
+        "tokens: 64, page_size: 128",
+        "1:31: page_size 128 does not divide the 64 tokens of the pool; write `tokens: 128`",
+    ),
+    ("tokens: 64, rows: 0", "1:26: `rows`: `0` is too small; write 1 or more"),
+    ("tokens: 64, context: 99999999", "1:29: `context`: `99999999` is too large; write at most 16777216"),
+    ("tokens: 64, contxt: 128", "1:20: unknown key `contxt`; did you mean `context`?"),
+    ("page_size: 4", "1:7: `tokens` is missing; write e.g. `tokens: 1000`"),
+    (
+        "tokens: 2_000_000_000",
+        "1:16: this needs about 74.5 GiB of memory, the machine has 16.0 GiB; write fewer tokens or "
+        "rows, a shorter context, or a smaller model",
+    ),
+    (
+        "tokens: 64, rows: 16000000",
+        "1:16: this needs about 244.4 GiB of memory, the machine has 16.0 GiB; write fewer tokens or "
+        "rows, a shorter context, or a smaller model",
+    ),
+]
+
+
+def _ids(table: list[tuple[str, str]]) -> list[str]:
+    return [f"{index}-{line.split(': ', 1)[1][:40]}" for index, (_, line) in enumerate(table)]
+
+
+@pytest.mark.parametrize(("text", "line"), WHAT_CANNOT_BE, ids=_ids(WHAT_CANNOT_BE))
+def test_parts_that_do_not_go_together(appended_refusal, text, line):
+    assert appended_refusal(text) == f"f.yaml:{line}"
+
+
+@pytest.mark.parametrize(("pool", "line"), POOLS, ids=_ids(POOLS))
+def test_an_impossible_pool(refusal, pool, line):
+    text = f"pool: {{{pool}}}\nworkload: [{{request: r, prompt: 1, output: 1}}]\n"
+    assert refusal(text) == f"f.yaml:{line}"

@@ -1,0 +1,327 @@
+"""The command line as scripts depend on it: exit statuses, streams, one line for wrong input."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from sim import commands, setup
+from sim.cli import main
+from sim.progress import Progress
+from sim.result import Result
+from sim.table import WIDTH, summary, table
+
+ROOT = Path(__file__).parents[2]
+SCENARIO = """\
+name: retract
+pool: {tokens: 1000, rows: 8}
+scheduler: {max_running: 8, overlap: false}
+workload:
+  - session: a
+    turns: [{prompt: 20, output: 12}, {prompt: 10, output: 4}]
+inject:
+  - {retract: a/1, when: {decoded: 6}}
+variants:
+  before: {revert: [22862]}
+  after: {}
+expect:
+  before: {verdict: leak, pool: full, size: -1}
+  after: {verdict: clean}
+"""
+
+
+@pytest.fixture(autouse=True)
+def place(tmp_path, monkeypatch):
+    """An empty folder with one scenario in it; reports are drawn by other tests."""
+    monkeypatch.chdir(tmp_path)
+    Path("s.yaml").write_text(SCENARIO)
+    monkeypatch.setattr(commands, "_build_report", lambda paths, out: Path(out, "report.html"))
+
+
+@pytest.fixture
+def kvledger(capsys):
+    """Runs a command in this process; gives status, stdout and stderr."""
+
+    def run(*arguments):
+        status = main([str(a) for a in arguments])
+        out, err = capsys.readouterr()
+        return status, out, err
+
+    return run
+
+
+def in_a_process(*arguments, **options):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    command = [sys.executable, *arguments]
+    return subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
+    )
+
+
+def test_a_run_shows_each_verdict_with_its_cause_and_where_the_report_lies(kvledger):
+    status, out, err = kvledger("run", "s.yaml")
+    lines = out.splitlines()
+    assert (status, err) == (0, "")
+    assert lines[0].split() == ["scenario", "variant", "verdict", "pool", "size", "event", "it", "seen", "by", "the", "release"]
+    assert lines[1].split()[:5] == ["retract", "before", "leak", "full", "-1"]
+    assert lines[1].endswith("busy check +0")
+    assert lines[2].startswith("    cause: row 1 was overwritten from 24 on")
+    assert lines[-2:] == ["report: out/report.html", "1 scenario, 1 as expected"]
+    assert max(map(len, lines)) <= 100
+
+
+def test_json_is_one_document_and_nothing_else(kvledger):
+    status, out, err = kvledger("run", "s.yaml", "--json", "--out", "there")
+    document = json.loads(out)
+    assert (status, err) == (0, "")
+    assert (document["scenario"], list(document["variants"])) == ("retract", ["before", "after"])
+    assert json.loads(Path("there/verdicts.json").read_text()) == document
+
+
+def test_json_of_several_scenarios_is_a_list(kvledger):
+    Path("t.yaml").write_text(SCENARIO.replace("name: retract", "name: again"))
+    _, out, _ = kvledger("run", "s.yaml", "t.yaml", "--json")
+    assert [d["scenario"] for d in json.loads(out)] == ["retract", "again"]
+
+
+@pytest.mark.parametrize(
+    "wrong", ["size: -2", "verdict: clean", "verdict: alias", "count: 3", "pool: full, size: 1"]
+)
+def test_changing_an_expectation_gives_status_1_and_says_what_is_not_met(kvledger, wrong):
+    head, _, tail = SCENARIO.partition("  before: {verdict: leak, pool: full, size: -1}")
+    entry = wrong if "verdict" in wrong else f"verdict: leak, {wrong}"
+    Path("s.yaml").write_text(f"{head}  before: {{{entry}}}{tail}")
+    status, out, _ = kvledger("run", "s.yaml")
+    assert status == 1
+    assert "NOT MET  s.yaml:13:" in out
+    assert out.endswith("1 scenario, 0 as expected\n")
+
+
+def test_a_reverted_fix_on_the_command_line_is_judged_by_its_verdicts_alone(kvledger):
+    status, out, _ = kvledger("run", "s.yaml", "--variant", "after", "--revert", "22862")
+    assert status == 1
+    assert "note: the command line changes the release" in out
+
+
+def test_stuck_work_is_status_3(kvledger):
+    Path("stuck.yaml").write_text(
+        "pool: {tokens: 100, rows: 4, context: 90}\nworkload:\n"
+        "  - {session: a, turns: [{prompt: 60, output: 10}]}\n  - {request: r, prompt: 60, output: 10, at: 5s}\n"
+    )
+    assert kvledger("run", "stuck.yaml")[0] == 3
+
+
+def test_a_recorded_run_is_replayed(kvledger):
+    kvledger("run", "s.yaml")
+    status, out, _ = kvledger("replay", "out/retract/before/ops.jsonl")
+    assert status == 1
+    assert out.splitlines()[1].split()[:5] == ["retract", "before", "leak", "full", "-1"]
+    status, out, _ = kvledger("replay", "out/retract/after/ops.jsonl", "--json", "--out", "again")
+    assert (status, list(json.loads(out)["variants"])) == (0, ["after"])
+    assert (
+        Path("again/retract/after/events.jsonl").read_bytes()
+        == Path("out/retract/after/events.jsonl").read_bytes()
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("run",), "kvledger run: the following arguments are required: PATH; see kvledger run --help"),
+        (("fly",), "kvledger: argument COMMAND: invalid choice: 'fly'"),
+        (("run", "none.yaml"), "none.yaml:1:1: there is no such file; write the path of a scenario file"),
+        (("run", "empty"), "empty:1:1: no scenario in this folder; name one that holds *.yaml files"),
+        (
+            ("run", "s.yaml", "--engine", "sglang==0.5.11"),
+            "--engine sglang==0.5.11: this engine cannot be driven",
+        ),
+        (
+            ("run", "s.yaml", "--release", "sglang-0.5.1"),
+            "unknown release 'sglang-0.5.1'; write 'sglang-0.5.1",
+        ),
+        (("run", "s.yaml", "--revert", "1,2"), "unknown fix 1; write"),
+        (("run", "s.yaml", "--revert", "all"), "'all' is no list of fixes; write numbers, e.g. 22753,22862"),
+        (("run", "s.yaml", "--seed", "-1"), "is no seed; write a whole number"),
+        (("run", "s.yaml", "--seed", "x"), "'x' is no seed; write a whole number from 0 to 2^63 - 1"),
+        (("run", "s.yaml", "--audit", "never"), "argument --audit: invalid choice: 'never'"),
+        (
+            ("run", "s.yaml", "--variant", "befroe"),
+            "--variant befroe: no scenario has it; did you mean `before`?",
+        ),
+        (("run", "s.yaml", "--policy", "mine.py"), "'mine.py' names no policy; write FILE:CLASS"),
+        (("run", "s.yaml", "--policy", "mine.py:X"), "mine.py"),
+        (("run", "s.yaml", "--out", "s.yaml"), "s.yaml: cannot be written: file exists; free space or"),
+        (("run", "s.yaml", "--out", "s.yaml/x"), "s.yaml/x: cannot be written: not a directory"),
+        (("run", "s.yaml", "--out", "/proc/x"), "/proc/x: cannot be written: "),
+        (
+            ("replay", "none.jsonl"),
+            "none.jsonl:1:1: no such file or directory; write the path of an ops.jsonl",
+        ),
+        (("replay", "s.yaml"), "s.yaml:1:1: this is not JSON"),
+        (("replay", "empty"), "empty:1:1: is a directory; write the path of an ops.jsonl"),
+        (("list", "nothing"), "argument what: invalid choice: 'nothing'"),
+        (("list", "scenarios", "none"), "none:1:1: there is no such folder"),
+    ],
+)
+def test_wrong_input_is_one_line_on_stderr_and_status_2(kvledger, arguments, line):
+    Path("empty").mkdir()
+    status, out, err = kvledger(*arguments)
+    assert (status, out) == (2, "")
+    assert line in err
+    assert (err.count("\n"), err[-1]) == (1, "\n")
+
+
+def test_a_gpu_that_is_not_there_is_one_line(kvledger, monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    status, _, err = kvledger("run", "s.yaml", "--device", "cuda")
+    assert (status, err) == (2, "--device cuda: there is no usable GPU here; write --device cpu\n")
+
+
+def test_a_fault_of_ours_is_status_4_and_says_what_to_report(kvledger, monkeypatch):
+    def fail(config, release):
+        raise AssertionError("books and recount differ")
+
+    monkeypatch.setattr(setup, "make_engine", fail)
+    status, out, err = kvledger("run", "s.yaml")
+    assert (status, out) == (4, "")
+    assert err.startswith(
+        "kvledger: a fault of kvledger itself: AssertionError: books and recount differ (test_cli.py:"
+    )
+    assert err.endswith("please report it with the command line, ops.jsonl and meta.json of this run\n")
+    assert err.count("\n") == 1
+
+
+def test_a_full_disk_is_status_2(kvledger, monkeypatch):
+    from sim.record import Lines
+
+    def full(self, lines):
+        self._give_up(OSError(28, os.strerror(28)))
+
+    monkeypatch.setattr(Lines, "write", full)
+    status, _, err = kvledger("run", "s.yaml")
+    assert status == 2
+    assert "cannot be written: no space left on device; free space or choose another --out" in err
+
+
+def test_ctrl_c_is_status_130_and_leaves_complete_lines():
+    Path("long.yaml").write_text(
+        "name: long\npool: {tokens: 90000, rows: 4, context: 80000}\n"
+        "workload: [{request: r, prompt: 9, output: 79000, ignore_eos: true}]\n"
+    )
+    process = in_a_process("-m", "sim.cli", "run", "long.yaml")
+    events = Path("out/long/default/events.jsonl")
+    deadline = time.monotonic() + 60
+    while not (events.exists() and events.stat().st_size) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    _out, err = process.communicate(timeout=60)
+    assert (process.returncode, err) == (130, "kvledger: stopped; what was written so far is complete\n")
+    lines = events.read_text().split("\n")
+    assert lines.pop() == ""
+    assert [json.loads(line)["event"] for line in lines] == list(range(1, len(lines) + 1))
+    assert json.loads(Path("out/long/default/verdicts.json").read_text())["scenario"] == "long"
+
+
+@pytest.mark.parametrize(
+    "command", ["--help", "run --help", "schema", "list fixes", "list scenarios .", "list policies"]
+)
+def test_what_only_informs_is_quick_and_imports_nothing_heavy(command):
+    start = time.monotonic()
+    process = in_a_process("-X", "importtime", "-m", "sim.cli", *command.split())
+    out, err = process.communicate(timeout=60)
+    imported = {line.rpartition("|")[2].strip() for line in err.splitlines()}
+    assert process.returncode == 0
+    assert out
+    assert "argparse" in imported
+    assert not imported & {"torch", "numpy", "simpy", "matplotlib"}
+    # Importing any of those takes longer than this on the slowest machine that runs the tests.
+    assert time.monotonic() - start < 2.0
+
+
+def test_a_reader_that_goes_away_gets_no_traceback():
+    process = in_a_process("-m", "sim.cli", "schema")
+    process.stdout.close()
+    assert "Traceback" not in process.stderr.read()
+    assert process.wait(timeout=60) == 0
+
+
+def test_lists_name_what_there_is(kvledger):
+    _, releases, _ = kvledger("list", "releases")
+    _, fixes, _ = kvledger("list", "fixes")
+    _, policies, _ = kvledger("list", "policies", "--json")
+    _, scenarios, _ = kvledger("list", "scenarios", ".")
+    assert [line.split()[0] for line in releases.splitlines()] == ["sglang-0.5.10", "sglang-0.5.11"]
+    assert [line.split()[0] for line in fixes.splitlines()] == [
+        "21875", "22213", "22273", "22651", "22753", "22790", "22862", "22897",
+    ]  # fmt: skip
+    assert {"tail", "abort", "held"} <= {entry["name"].partition(":")[0] for entry in json.loads(policies)}
+    assert scenarios.split() == ["retract"]
+
+
+def test_the_schema_is_json(kvledger):
+    status, out, _ = kvledger("schema")
+    assert (status, json.loads(out)["$schema"]) == (0, "https://json-schema.org/draft/2020-12/schema")
+
+
+def test_progress_is_shown_on_a_terminal_only(monkeypatch):
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    assert Progress(io.StringIO()).watch("s", "v") is None
+    terminal = Terminal()
+    progress = Progress(terminal)
+    clock = iter([0.0, 0.05, 0.5])
+    monkeypatch.setattr("sim.progress.monotonic", lambda: next(clock))
+    notice = progress.watch("retract", "before")
+    notice(1000, 1.0)
+    notice(20000, 12.5)
+    progress.clear()
+    assert terminal.getvalue() == (
+        "\r\x1b[2Kretract before: 20000 events, 12.5 s simulated, 40,000 events/s\r\x1b[2K"
+    )
+
+
+def result(make_verdict, count, **fields):
+    given = {
+        "scenario": "pr22862-retract-tail", "variant": "before", "release": "sglang-0.5.11", "reverted": (22862,),
+        "added": (), "engine": "model", "events": 90, "checks": 90, "iterations": 40, "time": 1.0, "ending": "done",
+        "verdicts": tuple(make_verdict(event=41 + n) for n in range(count)),
+    }  # fmt: skip
+    return Result(**(given | fields))
+
+
+def test_the_table_says_what_where_when_and_why(make_verdict):
+    assert list(table([result(make_verdict, 1), result(make_verdict, 0, variant="after")])) == [
+        "scenario              variant  verdict  pool  size  event  it  seen by the release",
+        "pr22862-retract-tail  before   leak     full    -1     41  21  busy check +4",
+        "    cause: row 3 forgets slot 17 (step of a/1 a; event 40, iteration 20, 0.4 s, 1 slot; INV-1)",
+        "pr22862-retract-tail  after    clean                   90  40",
+    ]
+
+
+def test_the_table_fits_its_width_whatever_the_names(make_verdict):
+    long = result(make_verdict, 1, scenario="s" * 90, variant="v" * 40, unmet=("x" * 300 + " y",))
+    assert max(map(len, table([long]))) <= WIDTH
+
+
+def test_many_verdicts_are_counted_and_not_listed(make_verdict):
+    lines = list(table([result(make_verdict, 40)]))
+    assert lines[-1] == "    … and 32 more verdicts, all in verdicts.json"
+    assert len(lines) == 1 + 8 * 2 + 1
+
+
+def test_a_scenario_is_as_expected_if_all_its_variants_are(make_verdict):
+    good, bad = result(make_verdict, 0), result(make_verdict, 1, variant="after")
+    other = result(make_verdict, 0, scenario="other")
+    assert summary([good, bad, other]) == "2 scenarios, 1 as expected"

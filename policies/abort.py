@@ -63,6 +63,7 @@ class Nuke:
         slot.allocated = max(slot.allocated, req.allocated)
         cache.release_session(session.name)
         req.row = None
+        req.counted = cache.release.held.counts_rowless
         cache.release.history.aborted(session)
         cache.release.flags.mark(req)
         return True

@@ -16,6 +16,7 @@ LEVEL_POINTS = 17.0
 _MOST_LEVELS = 3
 _LABEL_POINTS = 11.0
 _SEEN_POINTS = 13.0
+_POINTS_PER_CHARACTER = 5.0
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def marks_of(verdicts: Sequence[Verdict], *, events: float, width: float) -> tup
     for mark in _groups(verdicts):
         start = mark.began - _LABEL_POINTS * per_point
         last = float("inf") if mark.seen is None else float(mark.seen)
-        end = max(last, mark.began + _SEEN_POINTS * per_point) + _LABEL_POINTS * per_point
+        end = max(last, mark.began + _beside(mark) * per_point) + _LABEL_POINTS * per_point
         level = next((n for n, taken in enumerate(ends) if taken <= start), len(ends))
         if level == _MOST_LEVELS:
             placed[-1] = replace(placed[-1], numbers=placed[-1].numbers + mark.numbers)
@@ -125,6 +126,11 @@ def _band(ax: Axes, level: int) -> Transform:
     return blended_transform_factory(ax.transData, ax.transAxes) + down
 
 
+def _beside(mark: Mark) -> float:
+    """How far right of its cause a detection in the same event stands: clear of the label, however long it is."""
+    return _SEEN_POINTS + _POINTS_PER_CHARACTER / 2 * (len(mark.label) - 1)
+
+
 def _join(ax: Axes, mark: Mark, band: Transform, right: float) -> None:
     """The arrow from cause to detection, or a dotted one towards the end that says "never seen"."""
     if mark.seen is None:
@@ -133,7 +139,7 @@ def _join(ax: Axes, mark: Mark, band: Transform, right: float) -> None:
         ax.annotate("never seen", (right, 1), xycoords=above, ha="right", va="bottom", fontsize=7)
         return
     shift = ScaledTranslation(
-        _SEEN_POINTS / 72 if mark.seen == mark.began else 0, 0, ax.figure.dpi_scale_trans
+        _beside(mark) / 72 if mark.seen == mark.began else 0, 0, ax.figure.dpi_scale_trans
     )
     if mark.seen != mark.began:
         _arrow(ax, mark.began, mark.seen, band, style="-")

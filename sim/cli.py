@@ -107,6 +107,7 @@ def _add_engine(command: ArgumentParser) -> None:
     command.add_argument(
         "--revert", type=_numbers, default=(), metavar="N,N", help="take these fixes out as well"
     )
+    command.add_argument("--add", type=_numbers, default=(), metavar="N,N", help="put these fixes in as well")
     command.add_argument("--policy", type=_policy, metavar="FILE:CLASS", help="a policy of your own")
     command.add_argument("--device", choices=DEVICES, default="auto", help="where the tensors live")
     command.add_argument("--audit", choices=AUDITS, help="how often the books are recounted from the tensors")

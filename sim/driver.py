@@ -75,7 +75,7 @@ class Driver:
         """Set the engine's clock; a reaper pass that closed something is an event."""
         # Whole nanoseconds: what is written down is then exactly what the engine saw.
         now = self.now = round(now, 9)
-        if self.auditor is not None:
+        if self.auditor is not None and self.engine.reap_due(now):
             self.auditor.begin(self.event + 1, now, "reap")
         try:
             closed = self.engine.advance(now)

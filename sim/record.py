@@ -99,6 +99,11 @@ class Recorder:
         self._write_out()
         self._ops.write(_step_line(repr(now)))
 
+    def stuck(self, now: float) -> None:
+        """Nothing that could still come would let the waiting work run."""
+        self._write_out()
+        self._ops.write(f'{{"op":"stuck","t":{now!r}}}\n')
+
     def did(
         self,
         driver: Driver,

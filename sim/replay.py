@@ -11,7 +11,7 @@ from typing import IO, Any
 from sim.clock import PATIENCE, Ending
 from sim.config import Audit, RunConfig
 from sim.driver import Driver, Over
-from sim.engines.protocol import Request
+from sim.engines.protocol import Engine, Request
 from sim.errors import InputError
 from sim.operations import Abort, Close, Expire, Open, Operation, Refuse, Retract, Submit
 from sim.record import folder_of
@@ -20,7 +20,7 @@ from sim.setup import Identity, Stage
 from sim.typed import Mistyped, build, convert
 
 _KINDS: dict[str, Any] = {kind.kind: kind for kind in (Open, Submit, Abort, Close, Expire, Retract, Refuse)}
-_LOOP = ("step", "reap")
+_LOOP = ("step", "reap", "stuck")
 _NOTICE = 2048
 
 
@@ -31,6 +31,7 @@ class Changes:
     out: Path | None = None
     release: str | None = None
     revert: tuple[int, ...] = ()
+    add: tuple[int, ...] = ()
     device: str | None = None
     audit: Audit | None = None
     policy: str | None = None
@@ -70,6 +71,8 @@ def _play(
                 now = time
             if operation == "step":
                 barren = 0 if driver.step().progressed else barren + 1
+            elif operation == "stuck":
+                return "stuck" if _waits_in_vain(driver.engine, barren) else "done"
             elif not isinstance(operation, str):
                 driver.do(operation)
                 barren = 0
@@ -77,8 +80,12 @@ def _play(
             return "crash"
         if notice is not None and driver.event % _NOTICE == 0:
             notice(driver.event, now)
-    engine = driver.engine
-    return "stuck" if engine.waiting and not engine.running and barren >= PATIENCE else "done"
+    return "done"
+
+
+def _waits_in_vain(engine: Engine, barren: int) -> bool:
+    """The recorded run was stuck here; another release, or a user's policy, need not be."""
+    return bool(engine.waiting) and not engine.running and barren >= PATIENCE
 
 
 def _opened(path: Path) -> IO[bytes]:
@@ -154,6 +161,8 @@ def _changed(
         identity = replace(identity, release=changes.release, revert=(), add=(), decide={})
     if changes.revert:
         identity = replace(identity, revert=tuple(sorted({*identity.revert, *changes.revert})))
+    if changes.add:
+        identity = replace(identity, add=tuple(sorted({*identity.add, *changes.add})))
     if changes.policy is not None:
         identity = replace(identity, policy=changes.policy)
     elif identity.policy is not None:
@@ -167,7 +176,7 @@ def _changed(
 
 
 def _parsed(path: Path, number: int, line: str) -> tuple[float, Operation | str]:
-    """The time and the operation of one line; "step" and "reap" stand for themselves."""
+    """The time and the operation of one line; what is no operation stands for itself."""
     data = _object(path, number, line)
     kind = data.pop("op", None)
     if kind not in _KINDS and kind not in _LOOP:

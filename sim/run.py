@@ -26,6 +26,7 @@ class Options:
     out: Path | None = None
     release: str | None = None
     revert: tuple[int, ...] = ()
+    add: tuple[int, ...] = ()
     seed: int | None = None
     device: str | None = None
     audit: Audit | None = None
@@ -35,7 +36,7 @@ class Options:
     @property
     def alters(self) -> bool:
         """Whether the release is no longer the one of which a scenario expects something."""
-        return bool(self.release or self.revert or self.policy)
+        return bool(self.release or self.revert or self.add or self.policy)
 
 
 def find(paths: Iterable[Path]) -> list[Path]:
@@ -112,7 +113,7 @@ def run_variant(
         decide=variant.decide,
         policy=options.policy,
     )
-    place = "" if options.release or options.revert else str(variant.place)
+    place = "" if options.release or options.revert or options.add else str(variant.place)
     try:
         with Stage(identity, variant.config, folder, place) as stage:
             if folder is not None:
@@ -173,6 +174,8 @@ def _altered(variant: Variant, options: Options) -> Variant:
         variant = replace(variant, release=options.release, revert=(), add=(), decide={})
     if options.revert:
         variant = replace(variant, revert=tuple(sorted({*variant.revert, *options.revert})))
+    if options.add:
+        variant = replace(variant, add=tuple(sorted({*variant.add, *options.add})))
     return replace(variant, expect=None) if options.alters else variant
 
 

@@ -133,6 +133,8 @@ class Stage:
     def end(self, ending: Ending) -> None:
         """The last verdicts: of a crash, of work that waits for ever, of the last recount."""
         driver = self.driver
+        if ending == "stuck" and self.recorder is not None:
+            self.recorder.stuck(driver.now)
         if self.auditor is None:
             if driver.crashed is not None:
                 self._lone.append(lone_verdict("crash", driver, str(driver.crashed)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import types
+from collections.abc import Hashable
 from dataclasses import MISSING, fields, is_dataclass
 from functools import cache
 from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
@@ -24,7 +25,7 @@ def build(kind: type[T], data: Any, key: str = "") -> T:
     """The dataclass that a JSON object spells."""
     if not isinstance(data, dict):
         raise Mistyped(key, f"{key or 'this'} is not an object")
-    hints = _hints(kind)
+    hints = _hints(cast("Hashable", kind))
     for name in data:
         if name not in hints:
             raise Mistyped(name, f"{name} is not known here; leave it out")
@@ -36,7 +37,7 @@ def build(kind: type[T], data: Any, key: str = "") -> T:
 
 
 @cache
-def _hints(kind: type[Any]) -> dict[str, Any]:
+def _hints(kind: Any) -> dict[str, Any]:
     hints = get_type_hints(kind)
     return {field.name: hints[field.name] for field in fields(kind)}
 

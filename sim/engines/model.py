@@ -265,6 +265,10 @@ class ModelEngine:
             count += len(scheduler.last.reqs)
         return count
 
+    def reap_due(self, now: float) -> bool:
+        """Whether a second has passed since the last pass."""
+        return self.scheduler.controller.due(now)
+
     def next_reap(self) -> float | None:
         """When the reaper could next find something to do."""
         return self.scheduler.controller.next_reap()

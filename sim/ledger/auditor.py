@@ -124,12 +124,19 @@ class Auditor:
     def recount(self) -> None:
         """Count everything anew; raise if the incremental books differ, judge what the postings did not show."""
         self._recounted_at = self.checks
-        counted = self._recount.terms()
-        if counted != self._terms:
-            raise OurFault(
-                f"event {self._ledger.context.event}: incremental books {self._terms} but recounted {counted}"
-            )
+        self._view.changed()
+        kept, counted = self._view.terms(), self._recount.terms()
+        if counted != kept:
+            raise OurFault(f"event {self._ledger.context.event}: incremental books {kept} but recounted {counted}")
+        differs = self._recount.postings_differ()
+        if differs:
+            raise OurFault(f"event {self._ledger.context.event}: {differs}")
         self._compare(self._recount.full(), self._recount.rows())
+        for what in self._recount.locks():
+            self._judge_breach(Breach("INV-7", what, what, None, None, 1))
+        self._recount.read_back()
+        if self._misreads:
+            self._judge_misreads()
 
     def _compare(self, full: PoolCount, rows: PoolCount) -> None:
         """A recount that shows more than the postings did is a finding of its own."""
@@ -185,6 +192,13 @@ class Auditor:
             self._residual = residual
             if residual:
                 self._false_alarm(residual, terms)
+        self._judge_misreads()
+        for breach in breaches:
+            self._judge_breach(breach)
+        if terms.session_held + terms.uncached > terms.total:
+            self._limit_passed(terms)
+
+    def _judge_misreads(self) -> None:
         for misread in self._misreads:
             at = self._ledger.context
             what = (
@@ -197,10 +211,6 @@ class Auditor:
             )  # fmt: skip
             self._open("corrupt", "full", misread.count, cause, what)
         self._misreads.clear()
-        for breach in breaches:
-            self._judge_breach(breach)
-        if terms.session_held + terms.uncached > terms.total:
-            self._limit_passed(terms)
 
     def _judge_fault(self, fault: Fault, terms: Terms, visible: bool) -> None:
         kind, sign = _KINDS[fault.kind]
@@ -257,8 +267,8 @@ class Auditor:
             [],
             abs(breach.size),
         )
-        kind = "watermark" if breach.invariant == "INV-4" else "alias"
-        pool = "full" if breach.invariant == "INV-4" else "rows"
+        kind = "alias" if breach.invariant == "INV-5" else "watermark"
+        pool = "rows" if breach.invariant == "INV-5" else "full"
         self._open(kind, pool, breach.size, cause, breach.text, invariant=breach.invariant)
 
     def _limit_passed(self, terms: Terms) -> None:

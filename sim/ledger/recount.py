@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.engines.protocol import Terms
+from sim.ledger.owners import FREE
+from sim.memory.tree import PAIR_BITS
 from sim.scheduler.request import Req
 from sim.scheduler.session import SlotBook
 
@@ -121,6 +123,48 @@ class Recount:
             counts[np.unique(np.concatenate(runs))] += 1
         counts[0] = 0
         return counts
+
+    def postings_differ(self) -> str | None:
+        """Whether the owner tags say other than the free list, although no posting went wrong: our own mistake."""
+        memory = self._memory
+        owners = memory.allocator.owners
+        if owners.tainted:
+            return None
+        tags = memory.backend.get(owners.tags)[1:]
+        free = self._free_units()
+        if len(free) == np.count_nonzero(tags == FREE) and not np.any(tags[free - 1]):
+            return None
+        return f"{len(free)} units are in the free list, {np.count_nonzero(tags == FREE)} are tagged as free"
+
+    def locks(self) -> list[str]:
+        """Nodes whose locks do not form paths to the root: below zero, or fewer than their children's together."""
+        wrong = []
+        for node in self._memory.tree.nodes():
+            below = sum(child.lock_ref for child in node.children.values())
+            if node.lock_ref < max(below, 0):
+                wrong.append(f"a node of {len(node.key)} tokens has lock_ref {node.lock_ref}, its children {below}")
+        return wrong
+
+    # -- the canary ---------------------------------------------------------------------------------------
+
+    def read_back(self) -> None:
+        """Read every token that the tree or a slot keeps; what is wrong goes to the forward pass's list."""
+        memory, forward = self._memory, self._scheduler.forward
+        tree = memory.tree
+        stack = [(child, 0) for child in tree.root.children.values()]
+        while stack:
+            node, depth = stack.pop()
+            tokens = node.key >> PAIR_BITS if tree.pairs else node.key
+            forward.compare("the tree", None, node.value, depth, tokens)
+            stack.extend((child, depth + len(node.key)) for child in node.children.values())
+        for name, slot in self._scheduler.cache.slots.items():
+            session = self._scheduler.controller.sessions.get(name)
+            turn = session.node if session is not None else None
+            if slot.row is None or turn is None or turn.row is not None or not slot.protected <= slot.committed:
+                continue
+            tokens = turn.tokens(slot.committed)[slot.protected :]
+            slots = memory.rows.read(slot.row, slot.protected, slot.committed)
+            forward.compare(turn.rid, name, slots, slot.protected, tokens)
 
     # -- the books ----------------------------------------------------------------------------------------
 

@@ -32,13 +32,14 @@ class Breach:
 
 
 class Watermarks:
-    """Looks at what changed since the last event."""
+    """Looks at what changed since the last event; a request comes by a row only in a prefill."""
 
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
         self._width = scheduler.memory.rows.width
         self._version = -1
         self._until_full = 0
+        self._prefill = -1
 
     def breaches(self) -> list[Breach]:
         """What is out of order now; O(batch) when a cursor moved, O(1) after a plain decode step.
@@ -56,7 +57,10 @@ class Watermarks:
             for batch in batches:
                 if self._cursors_off(batch):
                     found.extend(self._requests(batch))
-            found.extend(self._shared_rows(batches))
+            last = scheduler.last
+            if last is not None and last.is_extend and scheduler.forward_count != self._prefill:
+                self._prefill = scheduler.forward_count
+                found.extend(self._shared_rows(batches))
         if book.fresh:
             for name in dict.fromkeys(book.fresh):
                 found.extend(self._slot(name))

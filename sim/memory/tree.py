@@ -20,7 +20,7 @@ from sim.memory.backend import Array, Backend
 from sim.memory.eviction import LeafHeap
 
 Units = npt.NDArray[np.int64]
-_PAIR_BITS = 32
+PAIR_BITS = 32
 
 
 class Node:
@@ -78,7 +78,7 @@ class RadixTree:
     def units(self, tokens: Units) -> Units:
         """Tokens as the units of this tree, cut to whole pages."""
         if self.pairs:
-            tokens = (tokens[:-1] << _PAIR_BITS) | tokens[1:]
+            tokens = (tokens[:-1] << PAIR_BITS) | tokens[1:]
         if self.page_size > 1:
             tokens = tokens[: len(tokens) // self.page_size * self.page_size]
         return tokens

@@ -46,7 +46,8 @@ def take_rows(memory: Memory, reqs: list[Req]) -> None:
         memory.rows.extent[row] = 0
 
 
-def _out_of_memory(what: str, tokens: int, memory: Memory) -> EngineCrash:
+def out_of_memory(what: str, tokens: int, memory: Memory) -> EngineCrash:
+    """What the release raises when admitted work finds no slots."""
     return EngineCrash(
         "RuntimeError",
         f"{what} Try to lower your batch size.\nTry to allocate {tokens} tokens.\n"
@@ -75,7 +76,7 @@ def alloc_extend(memory: Memory, reqs: list[Req]) -> list[Array]:
     slots = memory.allocator.alloc_extend(prefix, seq, last, tags)
     if slots is None:
         what = "Out of memory." if page == 1 else "Prefill out of memory."
-        raise _out_of_memory(what, tokens, memory)
+        raise out_of_memory(what, tokens, memory)
     parts, at = [], 0
     for req in reqs:
         part = slots[at : at + req.fill_len - len(req.prefix)]
@@ -109,7 +110,7 @@ def alloc_decode(memory: Memory, table: ReqTable, lanes: Lanes) -> Array:
         slots = memory.allocator.alloc_decode(committed, memory.backend.copy(flat[where - 1]), lanes.tags)
     if slots is None:
         what = "Out of memory." if page == 1 else "Decode out of memory."
-        raise _out_of_memory(what, count, memory)
+        raise out_of_memory(what, count, memory)
     flat[where] = slots
     cursor.where += ONE
     cursor.allocated += ONE
@@ -153,7 +154,7 @@ def grow(memory: Memory, table: ReqTable, lanes: Lanes, start: Ints, extra: Ints
     slots = memory.allocator.alloc_extend(start, start + extra, last, lanes.tags)
     if slots is None:
         what = "Out of memory." if page == 1 else "Prefill out of memory."
-        raise _out_of_memory(what, tokens, memory)
+        raise out_of_memory(what, tokens, memory)
     memory.rows.extent[lanes.rows] = start + extra
     first = np.cumsum(extra) - extra
     offsets = np.arange(tokens, dtype=np.int64) - np.repeat(first, extra)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.scheduler.request import NEVER, Req
-from sim.scheduler.table import KEY, ROW, STOP, TAG, WRITER, ReqTable
+from sim.scheduler.table import FINISHED, GONE, KEY, ROW, STOP, TAG, WRITER, ReqTable
 from sim.world import Ints, TokenRun
 
 Mode = Literal["extend", "mixed", "decode"]
@@ -46,6 +46,14 @@ class Lanes:
     writers: Ints
     stops: Ints | None
     cursor: Cursor | None = None
+
+    def select(self, at: Ints) -> Lanes:
+        """The lanes of some of the requests."""
+        stops = None if self.stops is None else self.stops[at]
+        return Lanes(
+            index=self.index[at], rows=self.rows[at], row_start=self.row_start[at], tags=self.tags[at],
+            keys=self.keys[at], writers=self.writers[at], stops=stops,
+        )  # fmt: skip
 
 
 class Batch:
@@ -99,9 +107,17 @@ class Batch:
         """
         if self.settled == epoch and not excluded:
             return
-        kept = [r for r in self._reqs if r.finish is None and r not in excluded]
-        if len(kept) < len(self._reqs):
-            self.reqs = kept
+        lanes = self._lanes
+        if lanes is None or excluded:
+            kept = [r for r in self._reqs if r.finish is None and r not in excluded]
+            if len(kept) < len(self._reqs):
+                self.reqs = kept
+        elif self._reqs:
+            at = np.nonzero(self._reqs[0].table.hot[GONE][lanes.index] & FINISHED == 0)[0]
+            if len(at) < len(self._reqs):
+                reqs = self._reqs
+                self.reqs = [reqs[i] for i in at.tolist()]
+                self._lanes = lanes.select(at)
         self.settled = epoch
 
     def merge(self, other: Batch) -> None:

@@ -45,7 +45,7 @@ class Forward:
         tokens = req.tokens(req.fill_len)
         prefix = len(req.prefix)
         if prefix:
-            self._compare(req, req.prefix, 0, tokens[:prefix])
+            self.compare(req.rid, _session_of(req), req.prefix, 0, tokens[:prefix])
         positions = np.arange(prefix, req.fill_len, dtype=np.int64)
         headers = header_of(positions, tokens[prefix:], writer_base(req.serial))
         self._memory.kv.write(slots, self._memory.backend.put(headers))
@@ -77,14 +77,18 @@ class Forward:
         self._memory.kv.write(self._memory.backend.copy(slots), put(headers))
 
     def ended(self, req: Req, count: int) -> None:
-        """Read back the private part of a request that ends."""
+        """Read back the private part of a request that ends, once a posting has gone wrong in this run.
+
+        Before that nobody else can have written there; a recount reads everything back in any case.
+        """
         row = req.row
-        if row is None or count <= req.protected:
+        if row is None or count <= req.protected or not self._memory.ledger.touched:
             return
         slots = self._memory.rows.read(row, req.protected, count)
-        self._compare(req, slots, req.protected, req.tokens(count)[req.protected :])
+        self.compare(req.rid, _session_of(req), slots, req.protected, req.tokens(count)[req.protected :])
 
-    def _compare(self, req: Req, slots: Array, start: int, tokens: Ints) -> None:
+    def compare(self, rid: str, session: str | None, slots: Array, start: int, tokens: Ints) -> None:
+        """Note where the slots do not hold these tokens, from position `start` on."""
         memory = self._memory
         positions = memory.backend.arange(start, start + len(tokens))
         wrong = memory.kv.wrong(slots, positions, memory.backend.put(tokens))
@@ -94,8 +98,8 @@ class Forward:
         slot = int(slots[at])
         self.misreads.append(
             Misread(
-                rid=req.rid,
-                session=req.session.name if req.session else None,
+                rid=rid,
+                session=session,
                 position=start + at,
                 slot=slot,
                 count=len(wrong),
@@ -103,3 +107,7 @@ class Forward:
                 found=str(memory.kv.describe(slot)),
             )
         )
+
+
+def _session_of(req: Req) -> str | None:
+    return req.session.name if req.session else None

@@ -14,11 +14,14 @@ from sim.memory.kvpool import writer_base
 from sim.scheduler.table import (
     COUNTED,
     DEVICE,
+    FINISHED,
+    GONE,
     KEY,
     LIMIT,
     MAX_NEW,
     NO_ROW,
     OUT,
+    RETRACTED,
     ROW,
     STOP,
     TAG,
@@ -72,7 +75,7 @@ class Req:
 
     __slots__ = (
         "arrived", "chunks_pending", "decode_steps", "extend_len", "fill_len", "finish", "finished_len", "freed",
-        "index", "is_retracted", "key", "last_node", "max_new", "origin", "prefix", "priority", "queued_at",
+        "index", "key", "last_node", "max_new", "origin", "prefix", "priority", "queued_at",
         "retractions", "rounds", "serial", "session", "spec", "started", "stop_at", "table", "to_finish",
     )  # fmt: skip
 
@@ -103,7 +106,6 @@ class Req:
         self.extend_len = 0
         self.last_node: Any = None
         self.chunks_pending = 0
-        self.is_retracted = False
         self.retractions = 0
         self.freed = False
         self.rounds = 0
@@ -141,6 +143,16 @@ class Req:
     def counted(self, value: bool) -> None:
         self.table.lines[COUNTED][self.index] = int(value)
         self.table.version += 1
+
+    @property
+    def is_retracted(self) -> bool:
+        """Sent back to the queue, and not prefilled since."""
+        return bool(self.table.lines[GONE][self.index] & RETRACTED)
+
+    @is_retracted.setter
+    def is_retracted(self, value: bool) -> None:
+        line = self.table.lines[GONE]
+        line[self.index] = line[self.index] & FINISHED | (RETRACTED if value else 0)
 
     @property
     def finished(self) -> bool:
@@ -209,6 +221,8 @@ class Req:
             elif out - new < self.stop_at <= out:
                 self.finish = Finish("stop")
                 self.finished_len = self.stop_at
+            if self.finish is not None:
+                self.table.lines[GONE][self.index] |= FINISHED
         return self.finish is not None
 
     def mark_freed(self) -> None:

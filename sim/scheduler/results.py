@@ -9,7 +9,7 @@ import numpy as np
 
 from sim.scheduler.batch import Batch, Lanes
 from sim.scheduler.request import Req
-from sim.scheduler.table import LIMIT, OUT
+from sim.scheduler.table import GONE, LIMIT, OUT
 from sim.world import Ints
 
 ONE = np.int64(1)
@@ -80,9 +80,9 @@ def _append(scheduler: Scheduler, result: Launched) -> None:
         assert scheduler.speculation is not None
         scheduler.speculation.resolve(index, counts)
     if scheduler.endings != result.endings:
-        alive = [i for i, r in enumerate(reqs) if r.finish is None and not r.is_retracted]
+        alive = np.nonzero(scheduler.table.hot[GONE][index] == 0)[0]
         if len(alive) < len(reqs):
-            reqs = [reqs[i] for i in alive]
+            reqs = [reqs[i] for i in alive.tolist()]
             index = index[alive]
             counts = None if counts is None else counts[alive]
     hot = scheduler.table.hot

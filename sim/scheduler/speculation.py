@@ -9,8 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from sim.config import SpeculativeConfig
-from sim.engines.protocol import EngineCrash
-from sim.scheduler.allocation import alloc_reserve, grow
+from sim.scheduler.allocation import alloc_reserve, grow, out_of_memory
 from sim.scheduler.batch import Batch
 from sim.scheduler.forward import Forward
 from sim.scheduler.memory import Memory
@@ -109,7 +108,5 @@ class Speculation:
             after = seq + self.config.steps
             pages = int(((after + page - 1) // page - (seq + page - 1) // page).sum())
         if pages * page > memory.allocator.available():
-            raise EngineCrash(
-                "RuntimeError",
-                f"Out of memory. Try to lower your batch size. The draft needs {pages * page} tokens.",
-            )
+            what = "Out of memory." if page == 1 else "Prefill out of memory."
+            raise out_of_memory(what, count * self.config.steps * self.config.topk, memory)

@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-C, A, P, OUT, LIMIT, DEVICE, ROW, COUNTED, TAG, KEY, WRITER, STOP, MAX_NEW = range(13)
+C, A, P, OUT, LIMIT, DEVICE, ROW, COUNTED, TAG, KEY, WRITER, STOP, MAX_NEW, GONE = range(14)
 """committed, allocated, protected, output tokens, output count at which it must be looked at, device length, row,
 whether the release's `uncached` counts it; owner tag, token stream, canary header of its writer, position of its EOS,
-output limit."""
-FIELDS = 13
+output limit, and whether it is FINISHED or RETRACTED."""
+FIELDS = 14
+FINISHED, RETRACTED = 1, 2
 NO_ROW = -1
 
 

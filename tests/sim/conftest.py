@@ -151,6 +151,9 @@ class TinyEngine:
     def running(self):
         return len(self.batch)
 
+    def reap_due(self, now):
+        return True
+
     def next_reap(self):
         times = [self.touched[s] + limit for s, limit in self.sessions.items() if limit is not None]
         return min([*times, self.now] if self.expired else times, default=None)
@@ -203,8 +206,8 @@ def a_verdict(**fields):
     )  # fmt: skip
     values = {
         "verdict": "leak", "pool": "full", "size": -1, "event": 41, "iteration": 21, "time": 0.41,
-        "request": "a/1", "session": "a", "invariant": "INV-1", "detected_by": "busy check", "detected_event": 44,
-        "detected_iteration": 22, "latency_events": 4, "message": "one slot is lost",
+        "request": "a/1", "session": "a", "invariant": "INV-1", "detected_by": "busy check",
+        "detected_event": 44, "detected_iteration": 22, "latency_events": 4, "message": "one slot is lost",
     } | fields  # fmt: skip
     shown = {key: values[key] for key in ("verdict", "pool", "size", "event")}
     return SimpleNamespace(**values, cause=cause, to_json=lambda: shown)

@@ -70,7 +70,19 @@ def test_a_run_shows_each_verdict_with_its_cause_and_where_the_report_lies(kvled
     status, out, err = kvledger("run", "s.yaml")
     lines = out.splitlines()
     assert (status, err) == (0, "")
-    assert lines[0].split() == ["scenario", "variant", "verdict", "pool", "size", "event", "it", "seen", "by", "the", "release"]
+    assert lines[0].split() == [
+        "scenario",
+        "variant",
+        "verdict",
+        "pool",
+        "size",
+        "event",
+        "it",
+        "seen",
+        "by",
+        "the",
+        "release",
+    ]
     assert lines[1].split()[:5] == ["retract", "before", "leak", "full", "-1"]
     assert lines[1].endswith("busy check +0")
     assert lines[2].startswith("    cause: row 1 was overwritten from 24 on")
@@ -114,7 +126,8 @@ def test_a_reverted_fix_on_the_command_line_is_judged_by_its_verdicts_alone(kvle
 def test_stuck_work_is_status_3(kvledger):
     Path("stuck.yaml").write_text(
         "pool: {tokens: 100, rows: 4, context: 90}\nworkload:\n"
-        "  - {session: a, turns: [{prompt: 60, output: 10}]}\n  - {request: r, prompt: 60, output: 10, at: 5s}\n"
+        "  - {session: a, turns: [{prompt: 60, output: 10}]}\n"
+        "  - {request: r, prompt: 60, output: 10, at: 5s}\n"
     )
     assert kvledger("run", "stuck.yaml")[0] == 3
 
@@ -294,8 +307,9 @@ def test_progress_is_shown_on_a_terminal_only(monkeypatch):
 
 def result(make_verdict, count, **fields):
     given = {
-        "scenario": "pr22862-retract-tail", "variant": "before", "release": "sglang-0.5.11", "reverted": (22862,),
-        "added": (), "engine": "model", "events": 90, "checks": 90, "iterations": 40, "time": 1.0, "ending": "done",
+        "scenario": "pr22862-retract-tail", "variant": "before", "release": "sglang-0.5.11",
+        "reverted": (22862,), "added": (), "engine": "model", "events": 90, "checks": 90, "iterations": 40,
+        "time": 1.0, "ending": "done",
         "verdicts": tuple(make_verdict(event=41 + n) for n in range(count)),
     }  # fmt: skip
     return Result(**(given | fields))

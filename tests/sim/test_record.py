@@ -107,7 +107,8 @@ def test_a_run_without_auditor_has_no_terms_in_its_events(record):
     run = record(audited=False)
     run.session()
     assert json.loads(run.lines("events.jsonl")[2]) == {
-        "event": 3, "t": 0.0, "it": 1, "kind": "prefill", "batch": 1, "tokens": 20, "running": 1, "waiting": 0,
+        "event": 3, "t": 0.0, "it": 1, "kind": "prefill", "batch": 1, "tokens": 20, "running": 1,
+        "waiting": 0,
     }  # fmt: skip
 
 
@@ -194,9 +195,9 @@ def test_what_was_written_before_a_disk_filled_up_ends_with_a_complete_line(tmp_
     lines = Lines(path)
     limited = LimitedFile(path, room=1000)
     monkeypatch.setattr(lines, "_file", limited)
+    events = [f'{{"event":{number}}}\n' for number in range(1000)]
     with pytest.raises(RecordError, match="no space left"):
-        for number in range(1000):
-            lines.write(f'{{"event":{number}}}\n')
+        list(map(lines.write, events))
     written = path.read_text()
     assert 900 < len(written) < 1000
     assert [json.loads(line)["event"] for line in written.splitlines()] == list(range(written.count("\n")))

@@ -216,7 +216,8 @@ def test_a_variant_in_verdicts_json_has_the_keys_of_the_contract(written, tmp_pa
     variant = document["variants"]["before"]
     assert document["scenario"] == "retract"
     assert set(variant) == {
-        "release", "reverted", "engine", "events", "checks", "iterations", "ok", "verdicts", "expected", "unmet",
+        "release", "reverted", "engine", "events", "checks", "iterations", "ok", "verdicts", "expected",
+        "unmet",
     }  # fmt: skip
     assert set(variant["verdicts"][0]) >= {
         "verdict", "pool", "size", "event", "iteration", "time", "request", "session", "cause", "detected_by",
@@ -247,7 +248,8 @@ def test_ctrl_c_leaves_complete_lines_and_the_verdicts_so_far(written, tmp_path)
             raise KeyboardInterrupt
 
     path = written(
-        "name: long\npool: {tokens: 5000, rows: 4}\nworkload: [{request: r, prompt: 9, output: 3500, ignore_eos: true}]\n"
+        "name: long\npool: {tokens: 5000, rows: 4}\n"
+        "workload: [{request: r, prompt: 9, output: 3500, ignore_eos: true}]\n"
     )
     (variant,) = load(path).variants.values()
     with pytest.raises(KeyboardInterrupt):
@@ -299,5 +301,6 @@ def test_a_policy_that_raises_while_it_runs_is_the_users_to_mend(tmp_path, writt
     with pytest.raises(InputError) as caught:
         play(written(RETRACT), policy=f"{policy}:Mine")
     assert str(caught.value) == (
-        f"{policy}:2:1: the policy raised ZeroDivisionError: integer division or modulo by zero; mend it there"
+        f"{policy}:2:1: the policy raised ZeroDivisionError: integer division or modulo by zero; "
+        "mend it there"
     )

@@ -1,0 +1,152 @@
+"""What is measured. References and measurements alternate, and the least of each counts: noise only adds."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from sim.bench.load import per_iteration, steady, timeout_cost, unaudited
+
+ROUNDS = 5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """One ratio and its bound."""
+
+    name: str
+    ratio: float
+    bound: float
+    note: str
+
+    @property
+    def holds(self) -> bool:
+        """Whether it is within its bound."""
+        return self.ratio <= self.bound
+
+    def line(self) -> str:
+        """One line of the table."""
+        mark = "ok" if self.holds else "OVER"
+        return f"{self.name:<58}{self.ratio:>9.2f}{self.bound:>9.2f}  {mark:4}{self.note}"
+
+
+def _least(*measures: Callable[[], float], rounds: int = ROUNDS) -> list[float]:
+    """The least of several rounds of each, the rounds interleaved."""
+    rows = [[measure() for measure in measures] for _ in range(rounds)]
+    return [min(column) for column in zip(*rows, strict=True)]
+
+
+def iterations() -> Iterator[Figure]:
+    """An iteration with checks at every event, in bare SimPy timeouts."""
+    for batch, bound in ((32, 75.0), (256, 150.0)):
+        config = steady(batch)
+        unit, cost = _least(timeout_cost, lambda c=config, b=batch: per_iteration(c, b, 8192))  # type: ignore[misc]
+        yield Figure(
+            name=f"iteration, batch {batch}, checks at every event / SimPy timeout", ratio=cost / unit, bound=bound,
+            note=f"{1 / cost:,.0f} iterations/s",
+        )  # fmt: skip
+
+
+def checks() -> Iterator[Figure]:
+    """Checks at every event against the same run without an auditor."""
+    config = steady(32)
+    bare, audited = _least(
+        lambda: per_iteration(unaudited(config), 32, 8192), lambda: per_iteration(config, 32, 8192)
+    )
+    yield Figure(
+        name="checks at every event / without checks, batch 32", ratio=audited / bare, bound=1.15,
+        note=f"{bare * 1e6:.1f} → {audited * 1e6:.1f} µs",
+    )  # fmt: skip
+
+
+def event_log() -> Iterator[Figure]:
+    """The event log, operations and series against none."""
+    config = steady(32)
+    with tempfile.TemporaryDirectory() as folder:
+        silent, logged = _least(
+            lambda: per_iteration(config, 32, 8192),
+            lambda: per_iteration(config, 32, 8192, out=Path(folder)),
+        )
+    yield Figure(
+        name="event log on / off, batch 32", ratio=logged / silent, bound=1.25,
+        note=f"{silent * 1e6:.1f} → {logged * 1e6:.1f} µs",
+    )  # fmt: skip
+
+
+def sessions() -> Iterator[Figure]:
+    """Idle open sessions must not cost anything per event."""
+    config = steady(32)
+    few, many = _least(
+        lambda: per_iteration(config, 32, 8192, sessions=100),
+        lambda: per_iteration(config, 32, 8192, sessions=100_000),
+        rounds=3,
+    )
+    yield Figure(
+        name="100 000 idle sessions / 100, per iteration", ratio=many / few, bound=1.2,
+        note=f"{few * 1e6:.1f} → {many * 1e6:.1f} µs",
+    )  # fmt: skip
+
+
+def pool_size() -> Iterator[Figure]:
+    """A large pool must not cost more per event than a small one."""
+    small, large = _least(
+        lambda: per_iteration(steady(8, tokens=16_384), 8, 8192),
+        lambda: per_iteration(steady(8, tokens=10_000_000), 8, 8192),
+        rounds=3,
+    )
+    yield Figure(
+        name="pool of 10 000 000 slots / 16 384, per iteration", ratio=large / small, bound=1.2,
+        note=f"{small * 1e6:.1f} → {large * 1e6:.1f} µs",
+    )  # fmt: skip
+
+
+def memory() -> Iterator[Figure]:
+    """Memory of a run after a million iterations against after a tenth of them."""
+    seen: dict[int, int] = {}
+
+    def look(mark: int) -> None:
+        seen[mark] = _resident()
+
+    with tempfile.TemporaryDirectory() as folder:
+        per_iteration(steady(4), 4, 1_000_000, out=Path(folder), notice=look)
+    marks = sorted(seen)
+    early, late = seen[marks[len(marks) // 10]], seen[marks[-1]]
+    yield Figure(
+        name="resident memory after 1 000 000 events / after 100 000", ratio=late / early, bound=1.05,
+        note=f"{early / 2**20:.0f} → {late / 2**20:.0f} MiB",
+    )  # fmt: skip
+
+
+def _resident() -> int:
+    """Bytes of memory that this process has in use; 1 where the system does not say."""
+    try:
+        pages = int(Path("/proc/self/statm").read_text().split()[1])
+    except (OSError, ValueError, IndexError):
+        return 1
+    return pages * 4096
+
+
+def start_up() -> Iterator[Figure]:
+    """Commands that need no tensors answer at once: torch is imported when it is needed."""
+    code = "from sim.cli import main; raise SystemExit(main())"
+    for command in (["--help"], ["schema"], ["list", "fixes"]):
+        seconds = min(_wall([sys.executable, "-c", code, *command]) for _ in range(3))
+        yield Figure(
+            name=f"kvledger {' '.join(command)} / 0.4 s", ratio=seconds / 0.4, bound=1.0, note=f"{seconds:.2f} s"
+        )
+
+
+def _wall(command: list[str]) -> float:
+    start = time.perf_counter()
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    return time.perf_counter() - start
+
+
+CASES: tuple[Callable[[], Iterator[Figure]], ...] = (
+    iterations, checks, event_log, sessions, pool_size, memory, start_up,
+)  # fmt: skip

@@ -1,0 +1,104 @@
+"""The load of the benchmarks: a batch that is always full, through the clock, the driver and the auditor.
+
+Each of `batch` clients sends a request (prompt 64, output 512 to 1535) and, when it has ended, the next one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+from simpy import Environment
+
+from policies.releases import DEFAULT_RELEASE
+from sim.clock import Clock
+from sim.config import Audit, PoolConfig, RunConfig, SchedulerConfig
+from sim.engines.protocol import Request
+from sim.operations import Open, Submit
+from sim.scenario.model import Until
+from sim.setup import Identity, Stage
+from sim.world import Segment
+
+PROMPT, SHORTEST, SPREAD = 64, 512, 1024
+CONTEXT = 2048
+NOTICE = 2048
+"""The clock tells how far it is every so many iterations."""
+
+
+def steady(batch: int, *, audit: Audit = "idle", tokens: int | None = None) -> RunConfig:
+    """A pool and a scheduler that keep `batch` requests running without pressure."""
+    tokens = tokens or batch * CONTEXT
+    return RunConfig(
+        pool=PoolConfig(tokens=tokens, rows=batch + 8, context=CONTEXT),
+        scheduler=SchedulerConfig(max_running=batch),
+        audit=audit,
+    )
+
+
+def per_iteration(
+    config: RunConfig,
+    batch: int,
+    iterations: int,
+    *,
+    out: Path | None = None,
+    sessions: int = 0,
+    notice: Callable[[int], None] | None = None,
+) -> float:
+    """Seconds of processor time that an iteration takes once the batch is full."""
+    marks: list[float] = []
+
+    def on_notice(_event: int, _now: float) -> None:
+        marks.append(time.process_time())
+        if notice is not None:
+            notice(len(marks))
+
+    identity = Identity(scenario="bench", variant="steady", release=DEFAULT_RELEASE)
+    with Stage(identity, config, out) as stage:
+        until = Until(iterations=iterations + NOTICE + 1)
+        clock = Clock(stage.driver, stage.config, until=until, notice=on_notice)
+        for index in range(sessions):
+            clock.post(Open(session=f"idle-{index}", timeout=1e9))
+        _Clients(clock).start(batch)
+        clock.run()
+    return (marks[-1] - marks[1]) / (NOTICE * (len(marks) - 2))
+
+
+class _Clients:
+    """Requests that follow each other."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._sent = 0
+
+    def start(self, count: int) -> None:
+        """Send the first requests."""
+        for _ in range(count):
+            self._send()
+
+    def _send(self) -> None:
+        self._sent += 1
+        rid = f"r{self._sent}"
+        output = SHORTEST + self._sent * 641 % SPREAD
+        request = Request(rid=rid, prompt=(Segment(name=rid, length=PROMPT),), max_new=output)
+        self._clock.post(Submit(what=request), lambda _rid, _delay: self._send())
+
+
+def timeout_cost(count: int = 200_000) -> float:
+    """Seconds of one bare SimPy timeout: the unit of the benchmarks."""
+
+    def ticking(env: Environment) -> object:
+        while True:
+            yield env.timeout(1.0)
+
+    env = Environment()
+    env.process(ticking(env))  # type: ignore[arg-type]
+    start = time.process_time()
+    env.run(until=count)
+    return (time.process_time() - start) / count
+
+
+def unaudited(config: RunConfig) -> RunConfig:
+    """The same run without checks."""
+    return replace(config, audit="off")

@@ -29,7 +29,7 @@ NOTICE = 2048
 
 def steady(batch: int, *, audit: Audit = "idle", tokens: int | None = None) -> RunConfig:
     """A pool and a scheduler that keep `batch` requests running without pressure."""
-    tokens = tokens or batch * CONTEXT
+    tokens = tokens or batch * CONTEXT // 2
     return RunConfig(
         pool=PoolConfig(tokens=tokens, rows=batch + 8, context=CONTEXT),
         scheduler=SchedulerConfig(max_running=batch),

@@ -102,13 +102,18 @@ class Recount:
         return np.concatenate(runs).astype(np.int64) if runs else np.empty(0, dtype=np.int64)
 
     def _holders(self) -> Iterator[tuple[int, int, int, int]]:
-        """(owner, row, p, a) of every request and slot that names a row."""
+        """(owner, row, p, a) of every request and slot that names a row.
+
+        A slot names no more than the turn that works on its row: the rest was overwritten when the turn was prefilled.
+        """
+        reached: dict[int, int] = {}
         for req in live_requests(self._scheduler):
             assert req.row is not None
+            reached[req.row] = max(req.allocated, reached.get(req.row, 0))
             yield req.tag, req.row, req.protected, req.allocated
         for slot in self._scheduler.cache.slots.values():
             if slot.row is not None:
-                yield slot.tag, slot.row, slot.protected, slot.allocated
+                yield slot.tag, slot.row, slot.protected, min(slot.allocated, reached.get(slot.row, slot.allocated))
 
     def _claims(self, in_tree: Ints, units: int) -> Ints:
         """How many owners name each page: a slot and the turn that borrows it are one."""
@@ -160,7 +165,9 @@ class Recount:
         for name, slot in self._scheduler.cache.slots.items():
             session = self._scheduler.controller.sessions.get(name)
             turn = session.node if session is not None else None
-            if slot.row is None or turn is None or turn.row is not None or not slot.protected <= slot.committed:
+            if slot.row is None or turn is None or turn.row is not None:
+                continue
+            if not slot.protected <= slot.committed <= slot.allocated:
                 continue
             tokens = turn.tokens(slot.committed)[slot.protected :]
             slots = memory.rows.read(slot.row, slot.protected, slot.committed)

@@ -45,6 +45,9 @@ class Backend(Protocol):
     def copy(self, array: Array) -> Array:
         """A copy that no later write reaches, as int64."""
 
+    def narrow(self, array: Array) -> Array:
+        """The array in the type of the rows, for an indexed write."""
+
     def any(self, mask: Array) -> bool:
         """Whether any entry is set; waits for the device."""
 
@@ -87,6 +90,10 @@ class NumpyBackend:
     def copy(self, array: Array) -> Array:
         """A copy as int64."""
         return array.astype(np.int64)
+
+    def narrow(self, array: Array) -> Array:
+        """The array itself: an indexed write converts."""
+        return array
 
     def any(self, mask: Array) -> bool:
         """Whether any entry is set."""
@@ -138,6 +145,10 @@ class TorchBackend:
     def copy(self, array: Array) -> Array:
         """A copy as int64."""
         return array.to(dtype=torch.int64, copy=True)
+
+    def narrow(self, array: Array) -> Array:
+        """The array as int32: an indexed write does not convert."""
+        return array.to(torch.int32)
 
     def any(self, mask: Array) -> bool:
         """Whether any entry is set; waits for the device."""

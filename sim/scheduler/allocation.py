@@ -111,7 +111,7 @@ def alloc_decode(memory: Memory, table: ReqTable, lanes: Lanes) -> Array:
     if slots is None:
         what = "Out of memory." if page == 1 else "Decode out of memory."
         raise out_of_memory(what, count, memory)
-    flat[where] = slots
+    flat[where] = memory.backend.narrow(slots)
     cursor.where += ONE
     cursor.allocated += ONE
     memory.rows.extent[lanes.rows] = committed
@@ -158,5 +158,5 @@ def grow(memory: Memory, table: ReqTable, lanes: Lanes, start: Ints, extra: Ints
     memory.rows.extent[lanes.rows] = start + extra
     first = np.cumsum(extra) - extra
     offsets = np.arange(tokens, dtype=np.int64) - np.repeat(first, extra)
-    flat[memory.backend.put(np.repeat(lanes.row_start + start, extra) + offsets)] = slots
+    flat[memory.backend.put(np.repeat(lanes.row_start + start, extra) + offsets)] = memory.backend.narrow(slots)
     return slots

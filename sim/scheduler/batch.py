@@ -47,6 +47,22 @@ class Lanes:
     stops: Ints | None
     cursor: Cursor | None = None
 
+    def join(self, other: Lanes) -> Lanes:
+        """These lanes, then the others."""
+        stops = None
+        if self.stops is not None or other.stops is not None:
+            stops = np.concatenate((self.stops_or_never(), other.stops_or_never()))
+        return Lanes(
+            index=np.concatenate((self.index, other.index)), rows=np.concatenate((self.rows, other.rows)),
+            row_start=np.concatenate((self.row_start, other.row_start)),
+            tags=np.concatenate((self.tags, other.tags)), keys=np.concatenate((self.keys, other.keys)),
+            writers=np.concatenate((self.writers, other.writers)), stops=stops,
+        )  # fmt: skip
+
+    def stops_or_never(self) -> Ints:
+        """The position of each request's EOS, far beyond any row where it has none."""
+        return np.full(len(self.index), NEVER) if self.stops is None else self.stops
+
     def select(self, at: Ints) -> Lanes:
         """The lanes of some of the requests."""
         stops = None if self.stops is None else self.stops[at]
@@ -59,10 +75,10 @@ class Lanes:
 class Batch:
     """Requests that run together. After a decode step the last batch and the running batch are one object."""
 
-    __slots__ = ("_lanes", "_reqs", "chunked", "decoding", "full", "mode", "prefill_only", "settled")
+    __slots__ = ("_lanes", "chunked", "decoding", "full", "mode", "prefill_only", "reqs", "settled")
 
     def __init__(self, reqs: list[Req], *, full: bool = False, chunked: Req | None = None) -> None:
-        self._reqs = reqs
+        self.reqs = reqs
         self.mode: Mode = "extend"
         self.full = full
         self.chunked = chunked
@@ -71,14 +87,9 @@ class Batch:
         self.settled = -1
         self._lanes: Lanes | None = None
 
-    @property
-    def reqs(self) -> list[Req]:
-        """The requests, in order."""
-        return self._reqs
-
-    @reqs.setter
-    def reqs(self, reqs: list[Req]) -> None:
-        self._reqs = reqs
+    def keep(self, reqs: list[Req]) -> None:
+        """Other requests from here on."""
+        self.reqs = reqs
         self._lanes = None
         self.settled = -1
 
@@ -90,7 +101,7 @@ class Batch:
     def lanes(self, table: ReqTable, width: int) -> Lanes:
         """Arrays over the requests; made anew when the batch has changed."""
         if self._lanes is None:
-            index = np.array([r.index for r in self._reqs], dtype=np.int64)
+            index = np.array([r.index for r in self.reqs], dtype=np.int64)
             hot = table.hot
             rows, stops = hot[ROW][index], hot[STOP][index]
             self._lanes = Lanes(
@@ -109,18 +120,21 @@ class Batch:
             return
         lanes = self._lanes
         if lanes is None or excluded:
-            kept = [r for r in self._reqs if r.finish is None and r not in excluded]
-            if len(kept) < len(self._reqs):
-                self.reqs = kept
-        elif self._reqs:
-            at = np.nonzero(self._reqs[0].table.hot[GONE][lanes.index] & FINISHED == 0)[0]
-            if len(at) < len(self._reqs):
-                reqs = self._reqs
-                self.reqs = [reqs[i] for i in at.tolist()]
+            kept = [r for r in self.reqs if r.finish is None and r not in excluded]
+            if len(kept) < len(self.reqs):
+                self.keep(kept)
+        elif self.reqs:
+            at = np.nonzero(self.reqs[0].table.hot[GONE][lanes.index] & FINISHED == 0)[0]
+            if len(at) < len(self.reqs):
+                reqs = self.reqs
+                self.keep([reqs[i] for i in at.tolist()])
                 self._lanes = lanes.select(at)
         self.settled = epoch
 
     def merge(self, other: Batch) -> None:
         """Append the requests of a batch that has just prefilled."""
-        self.reqs = self._reqs + other.reqs
+        mine, theirs = self._lanes, other._lanes
+        self.keep(self.reqs + other.reqs)
+        if mine is not None and theirs is not None:
+            self._lanes = mine.join(theirs)
         self.prefill_only = self.prefill_only and other.prefill_only

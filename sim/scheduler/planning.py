@@ -155,7 +155,7 @@ def _preempt(scheduler: Scheduler, adder: PrefillAdder, req: Req) -> bool:
             scheduler.happened.retracted.append(victim.rid)
     if released:
         scheduler.endings += 1
-        running.reqs = [r for r in running.reqs if r not in victims]
+        running.keep([r for r in running.reqs if r not in victims])
         adder.preempted.extend(victims)
     return released > 0
 

@@ -91,7 +91,6 @@ class Req:
         self.index = table.acquire(self)
         self.spec = spec
         self.key = key
-        self.tag = tag
         self.serial = serial
         self.origin = origin
         self.max_new = spec.max_new
@@ -113,6 +112,7 @@ class Req:
         self.queued_at = 0
         self.arrived = 0.0
         self.started: float | None = None
+        table.lines[TAG][self.index] = tag
         table.lines[KEY][self.index] = key
         table.lines[WRITER][self.index] = writer_base(serial)
         self._relimit()

@@ -58,7 +58,7 @@ class Retractor:
         reqs = list(batch.reqs)
         for i, req in enumerate(reqs):
             self.release(req, len(reqs) - i)
-        batch.reqs = []
+        batch.keep([])
         return reqs
 
     def named(self, batch: Batch, rids: Sequence[str]) -> list[Req]:
@@ -66,7 +66,7 @@ class Retractor:
         victims = [r for r in batch.reqs if r.rid in rids]
         for i, req in enumerate(victims):
             self.release(req, len(batch.reqs) - i - 1)
-        batch.reqs = [r for r in batch.reqs if r not in victims]
+        batch.keep([r for r in batch.reqs if r not in victims])
         return victims
 
     def for_memory(self, batch: Batch, fits: Callable[[list[int]], bool]) -> Retracted:
@@ -84,7 +84,7 @@ class Retractor:
             last.finish_later(OUT_OF_MEMORY)
             aborted.append(last)
             self.release(last, 0)
-        batch.reqs = [batch.reqs[i] for i in indices]
+        batch.keep([batch.reqs[i] for i in indices])
         return Retracted(retracted, aborted)
 
     def new_ratio(self, batch: Batch) -> float:

@@ -1,4 +1,4 @@
-"""Memory, requests and session slots made by hand, and the plain-Python models that they are compared with."""
+"""Memory, requests and session slots made by hand, and plain-Python models to compare them with."""
 
 from __future__ import annotations
 
@@ -47,7 +47,11 @@ def tree_of(
 ) -> RadixTree:
     allocator = allocator_of(size, page_size, device)
     return RadixTree(
-        backend(device), allocator, allocator.owners.ledger, pairs=pairs, eviction=EVICTION_ORDERS[order]().key
+        backend(device),
+        allocator,
+        allocator.owners.ledger,
+        pairs=pairs,
+        eviction=EVICTION_ORDERS[order]().key,
     )
 
 

@@ -56,6 +56,7 @@ class Player:
         self._turns: Counter[str] = Counter()
         self._requests = 0
         self._now = 0.0
+        self._asked = False
 
     # -- playing ------------------------------------------------------------------------------------------
 
@@ -64,11 +65,13 @@ class Player:
         self.run.actions.append(action)
         if action == STEP:
             self._note(self.driver.step())
+            self._asked = self.engine.scheduler.forced is not None
         elif isinstance(action, float):
             self.run.kinds["reap"] += bool(self.driver.advance(action))
         else:
-            self.driver.do(action)  # type: ignore[arg-type]
-            self.run.kinds[action.kind] += 1  # type: ignore[union-attr]
+            self.driver.do(action)
+            self.run.kinds[action.kind] += 1
+            self._asked |= isinstance(action, Retract)
 
     def _note(self, report: StepReport) -> None:
         kinds = self.run.kinds
@@ -76,6 +79,9 @@ class Player:
         for name in ("finished", "aborted", "retracted", "refused"):
             kinds[name] += len(getattr(report, name))
         kinds["check"] += report.release_check is not None
+        knobs = self.case.config.scheduler
+        if report.retracted and not (self._asked or knobs.test_retract or knobs.preemption):
+            kinds["pressure"] += 1
 
     def play(self, actions: Iterable[Action]) -> Run:
         """These actions, then the last recount; a crash of the release ends it."""

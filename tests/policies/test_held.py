@@ -64,7 +64,9 @@ def test_the_three_agree_with_a_walk_over_the_slots(shapes, rows, page):
     book = book_of(*slots, page_size=page)
     assert AllSlots().tokens(book, rows) == sum(size)
     assert ActiveFlag().tokens(book, rows) == sum(n for n, s in zip(size, slots, strict=True) if not s.active)
-    assert ActiveRows().tokens(book, rows) == sum(n for n, s in zip(size, slots, strict=True) if s.row not in rows)
+    assert ActiveRows().tokens(book, rows) == sum(
+        n for n, s in zip(size, slots, strict=True) if s.row not in rows
+    )
 
 
 def borrowing(release="sglang-0.5.11", **more):

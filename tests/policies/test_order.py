@@ -63,7 +63,9 @@ def test_lof_with_priorities_sorts_by_priority_first():
 @given(st.integers(0, 100))
 def test_random_is_a_permutation_that_the_seed_decides(seed):
     names = [f"r{i}" for i in range(8)]
-    orders = {tuple(sorted_by("random", queue_of(*((n, {}) for n in names)), context_of(seed=seed))) for _ in "ab"}
+    orders = {
+        tuple(sorted_by("random", queue_of(*((n, {}) for n in names)), context_of(seed=seed))) for _ in "ab"
+    }
     assert len(orders) == 1
     assert sorted(orders.pop()) == names
 
@@ -119,7 +121,9 @@ def test_no_order_loses_or_doubles_a_request(kinds):
     texts = [range(100, 151), range(200, 251), [*range(100, 120), 5], range(300, 340)]
     for policy in ORDERS:
         queue = queue_of(*((f"r{i}", {"text": texts[k]}) for i, k in enumerate(kinds)))
-        assert sorted(sorted_by(policy, queue, context_of(tree))) == sorted(f"r{i}" for i in range(len(kinds)))
+        assert sorted(sorted_by(policy, queue, context_of(tree))) == sorted(
+            f"r{i}" for i in range(len(kinds))
+        )
 
 
 def test_only_the_orders_that_look_at_the_tree_say_so():

@@ -54,7 +54,9 @@ def test_a_row_that_ends_with_the_text_is_left_alone():
     assert (req.committed, req.allocated, req.out) == (25, 25, 6)
 
 
-@given(st.sampled_from([1, 4, 16]), st.integers(1, 40), st.integers(0, 20), st.integers(0, 6), st.integers(0, 12))
+@given(
+    st.sampled_from([1, 4, 16]), st.integers(1, 40), st.integers(0, 20), st.integers(0, 6), st.integers(0, 12)
+)
 def test_22897_keeps_the_books_whole(page, prompt, out, late, over):
     c = prompt + out
     scheduler, req = finishing(prompt, out, max(out - late, 0), c, c + over, page)

@@ -10,7 +10,17 @@ OLD = "sglang-0.5.10"
 SESSION = ("held", "history", "preabort", "abort", "flags", "tail", "overshoot", "closing", "reserve")
 DECISIONS_OF = {
     OLD: ["all", "at-create", "restore", "save", "unmarked", "kept", "kept", "immediate", "late"],
-    NEW: ["rows", "at-finish", "detach", "nuke", "marked", "freed-at-resume", "trimmed", "deferred", "preclaimed"],
+    NEW: [
+        "rows",
+        "at-finish",
+        "detach",
+        "nuke",
+        "marked",
+        "freed-at-resume",
+        "trimmed",
+        "deferred",
+        "preclaimed",
+    ],
 }
 
 
@@ -116,13 +126,21 @@ def test_the_variants_that_can_be_named():
         (NEW, {"revert": [22754]}, "unknown fix 22754; write '22753'"),
         (NEW, {"revert": [7]}, "unknown fix 7; write one of 21875, 22213, "),
         (NEW, {"add": [1]}, "unknown fix 1; write one of 21875, 22213, "),
-        (NEW, {"revert": [22213]}, "fix 22213 is not in sglang-0.5.11; 22753 replaced it: revert 22753 and add 22213"),
+        (
+            NEW,
+            {"revert": [22213]},
+            "fix 22213 is not in sglang-0.5.11; 22753 replaced it: revert 22753 and add 22213",
+        ),
         (OLD, {"revert": [22753]}, "fix 22753 is not in sglang-0.5.10; nothing is to be reverted"),
         (NEW, {"add": [22753]}, "fix 22753 is in sglang-0.5.11 already; leave it out of `add`"),
         (NEW, {"add": [22213]}, "fix 22213 has no effect beside 22753, which replaced it; revert 22753 too"),
         (NEW, {"decide": {"heldd": "all"}}, "unknown decision 'heldd'; write 'held'"),
         (NEW, {"decide": {"held": "row"}}, "unknown variant 'row' of decision 'held'; write 'rows'"),
-        (NEW, {"decide": {"held": "zzz"}}, "unknown variant 'zzz' of decision 'held'; write one of all, flag, rows"),
+        (
+            NEW,
+            {"decide": {"held": "zzz"}},
+            "unknown variant 'zzz' of decision 'held'; write one of all, flag, rows",
+        ),
     ],
 )
 def test_a_choice_that_does_not_exist_is_one_line_with_advice(release, choices, message):

@@ -32,7 +32,13 @@ def test_22862_asserts_that_the_prefix_covers_the_protected_part():
 
 @pytest.mark.parametrize(
     ("page", "p", "a", "prefix", "freed"),
-    [(1, 20, 26, 25, 1), (1, 20, 40, 26, 14), (16, 16, 46, 26, 16), (16, 16, 33, 32, 16), (16, 16, 26, 25, 0)],
+    [
+        (1, 20, 26, 25, 1),
+        (1, 20, 40, 26, 14),
+        (16, 16, 46, 26, 16),
+        (16, 16, 33, 32, 16),
+        (16, 16, 26, 25, 0),
+    ],
 )
 def test_22862_frees_what_lies_beyond_the_page_of_the_prefix(page, p, a, prefix, freed):
     scheduler = new_scheduler(page_size=page, tokens=960)
@@ -74,7 +80,7 @@ def test_the_others_keep_it_until_the_next_turn(tail):
 
 
 def retry(variant, *, overlap, page_size=1, output=6):
-    """Turn 1 of 20 tokens is retracted once it has all but one token, and goes on; how much is missing then."""
+    """Turn 1, a prompt of 20, is retracted and goes on; how much is missing then."""
     rig = Rig(decide={"tail": variant}, overlap=overlap, page_size=page_size, tokens=960)
     rig.open("a")
     rig.turn("a/1", 20, output + 8)
@@ -103,7 +109,9 @@ def test_a_turn_of_one_token_leaks_one_in_0_5_10(new, leak):
     assert -rig.terms.delta == leak
 
 
-@pytest.mark.parametrize(("variant", "leak"), [("kept", 4), ("trimmed-at-release", 0), ("freed-at-resume", 0)])
+@pytest.mark.parametrize(
+    ("variant", "leak"), [("kept", 4), ("trimmed-at-release", 0), ("freed-at-resume", 0)]
+)
 def test_the_overallocated_tail_of_a_speculative_turn_leaks_with_the_next_turn_in_0_5_10(variant, leak):
     rig = Rig(decide={"tail": variant, "overshoot": "kept"}, speculative=SpeculativeConfig())
     rig.open("a")

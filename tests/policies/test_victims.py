@@ -1,4 +1,4 @@
-"""Who is retracted first: the fewest output tokens, then the longest prompt; with speculation from the back."""
+"""Who is retracted first: the fewest output tokens, then the longest prompt."""
 
 from helpers.kvtest import new_req, new_table
 from hypothesis import given

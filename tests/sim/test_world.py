@@ -85,7 +85,9 @@ def test_a_round_accepts_between_one_and_all_drafts(key, round_, rate, draft):
     assert accepted(key, round_, rate, draft) == count
 
 
-@given(st.lists(st.integers(-2, 12), min_size=1, max_size=5).map(tuple), st.integers(0, 20), st.integers(1, 8))
+@given(
+    st.lists(st.integers(-2, 12), min_size=1, max_size=5).map(tuple), st.integers(0, 20), st.integers(1, 8)
+)
 def test_a_pattern_repeats_and_is_kept_between_one_and_all_drafts(pattern, round_, draft):
     assert accepted(7, round_, pattern, draft) == min(max(pattern[round_ % len(pattern)], 1), draft)
 

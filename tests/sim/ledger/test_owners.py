@@ -204,9 +204,11 @@ def test_the_name_of_an_owner_that_is_gone_is_kept_for_a_while_and_not_for_ever(
     assert len(ledger._names) <= 4096
 
 
-@given(st.sampled_from(DEVICES), st.lists(st.tuples(
-    st.sampled_from(["alloc", "free"]), st.integers(0, 1), st.lists(st.integers(1, 8), min_size=1, max_size=4, unique=True)
-), max_size=25))  # fmt: skip
+units_of = st.lists(st.integers(1, 8), min_size=1, max_size=4, unique=True)
+posting = st.tuples(st.sampled_from(["alloc", "free"]), st.integers(0, 1), units_of)
+
+
+@given(st.sampled_from(DEVICES), st.lists(posting, max_size=25))
 @settings(max_examples=100, deadline=None)
 def test_a_unit_is_at_fault_exactly_when_a_dictionary_of_owners_says_so(device, operations):
     posted, owners = Posted(device), dict.fromkeys(range(1, 9), FREE)

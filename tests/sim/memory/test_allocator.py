@@ -62,7 +62,7 @@ def carry_out(what, value, allocator, model):
 
 
 @pytest.mark.parametrize("device", DEVICES)
-@given(st.sampled_from([1, 4, 16]), st.lists(operation, max_size=14))
+@given(st.sampled_from([1, 4, 16]), st.lists(operation, min_size=6, max_size=20))
 @settings(max_examples=110, deadline=None)
 def test_slots_and_free_list_equal_the_plain_list(device, page_size, operations):
     allocator, model = page_pool(page_size, device), ListAllocator(12 * page_size, page_size)

@@ -1,7 +1,7 @@
 """Random lives of requests over allocator, tree and ledger: every slot always has exactly one owner.
 
-A request allocates for its text, shares it through the tree, locks what it uses, gives back its duplicates, and ends;
-frees may be grouped; the tree is evicted when memory is short. Counted independently from sets of slots.
+A request allocates for its text, shares it through the tree, locks what it uses, gives back its duplicates,
+ends; frees may be grouped; the tree is evicted when memory is short. The count is made from sets of slots.
 """
 
 from collections import Counter
@@ -104,7 +104,7 @@ class Lives:
 
 @pytest.mark.parametrize("pairs", [False, True], ids=["tokens", "pairs"])
 @pytest.mark.parametrize("page_size", [1, 4])
-@given(st.lists(operation, max_size=24))
+@given(st.lists(operation, min_size=12, max_size=40))
 @settings(max_examples=60, deadline=None)
 def test_every_slot_has_exactly_one_owner_after_every_operation(page_size, pairs, operations):
     lives = Lives(page_size, pairs)

@@ -24,7 +24,10 @@ operation = st.one_of(
 
 def spread(text, page_size):
     """A short text over {0, 1} as pages that are equal or differ as a whole now and then inside."""
-    return tuple(token if i % page_size == 0 else 7 for i, token in enumerate(t for t in text for _ in range(page_size)))
+    return tuple(
+        token if i % page_size == 0 else 7
+        for i, token in enumerate(t for t in text for _ in range(page_size))
+    )
 
 
 class Pair:
@@ -80,7 +83,7 @@ class Pair:
 
 
 @pytest.mark.parametrize("order", sorted(EVICTION_ORDERS))
-@given(st.sampled_from([1, 4]), st.lists(operation, max_size=25))
+@given(st.sampled_from([1, 4]), st.lists(operation, min_size=12, max_size=40))
 @settings(max_examples=45, deadline=None)
 def test_it_equals_a_dictionary_of_prefixes_after_every_operation(order, page_size, operations):
     pair = Pair(page_size, order)

@@ -54,7 +54,9 @@ def test_merging_appends():
     assert (rids(batch), rids(other)) == (["a", "b", "c"], ["c"])
 
 
-@pytest.mark.parametrize(("first", "second", "both"), [(True, True, True), (True, False, False), (False, True, False)])
+@pytest.mark.parametrize(
+    ("first", "second", "both"), [(True, True, True), (True, False, False), (False, True, False)]
+)
 def test_a_merged_batch_only_prefills_if_both_did(first, second, both):
     batch, other = batch_of("a"), batch_of("b")
     batch.prefill_only, other.prefill_only = first, second
@@ -78,7 +80,7 @@ def test_lanes_are_made_anew_when_the_members_change():
     assert lanes.rows.tolist() == [1, 2]
     assert lanes.row_start.tolist() == [100, 200]
     assert batch.lanes(table, 100) is lanes
-    batch.reqs = batch.reqs[1:]
+    batch.keep(batch.reqs[1:])
     assert batch.lanes(table, 100).rows.tolist() == [2]
 
 

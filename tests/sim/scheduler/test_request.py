@@ -71,7 +71,12 @@ def test_what_has_finished_stays_as_it_is():
     assert req.finish.kind == "length"
 
 
-@given(st.integers(1, 20), st.none() | st.integers(1, 25), st.booleans(), st.lists(st.integers(1, 4), max_size=12))
+@given(
+    st.integers(1, 20),
+    st.none() | st.integers(1, 25),
+    st.booleans(),
+    st.lists(st.integers(1, 4), max_size=12),
+)
 def test_it_ends_where_a_walk_over_the_tokens_ends(max_new, stop, ignore, runs):
     req = new_req(max_new=max_new, stop_at=stop, ignore_eos=ignore)
     expected = None
@@ -118,7 +123,13 @@ def test_a_retract_forgets_all_memory_and_keeps_the_output():
     req.prefix, req.last_node = np.arange(20), object()
     req.reset_for_retract()
     assert (req.out, req.committed, req.allocated, len(req.prefix)) == (6, 0, 0, 0)
-    assert (req.last_node, req.chunks_pending, req.freed, req.is_retracted, req.retractions) == (None, 0, False, True, 1)
+    assert (req.last_node, req.chunks_pending, req.freed, req.is_retracted, req.retractions) == (
+        None,
+        0,
+        False,
+        True,
+        1,
+    )
 
 
 def test_text_is_prompt_then_output_with_its_eos():

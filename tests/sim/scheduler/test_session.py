@@ -15,7 +15,9 @@ def slot_of(row, protected=20, allocated=26, active=False):
 
 
 names = st.sampled_from("abcd")
-change = st.tuples(names, st.none() | st.integers(1, 4), st.integers(0, 3), st.integers(-5, 40), st.booleans())
+change = st.tuples(
+    names, st.none() | st.integers(1, 4), st.integers(0, 3), st.integers(-5, 40), st.booleans()
+)
 
 
 @given(st.sampled_from([1, 4, 16]), st.lists(change, max_size=40), st.sets(st.integers(0, 5)))
@@ -27,7 +29,9 @@ def test_the_book_equals_a_walk_over_the_slots_after_every_change(page, changes,
         if extra == 40:
             del slots[name]
         book.post(name, slots.get(name))
-        size = {n: -(-s.allocated // page) * page - s.protected for n, s in slots.items() if s.row is not None}
+        size = {
+            n: -(-s.allocated // page) * page - s.protected for n, s in slots.items() if s.row is not None
+        }
         assert book.total == sum(size.values())
         assert book.holding == len(size)
         assert book.flagged == sum(v for n, v in size.items() if slots[n].active)
@@ -103,7 +107,8 @@ def test_an_empty_slot_holds_nothing():
 
 
 @pytest.mark.parametrize(
-    ("timeout", "now", "late"), [(None, 1e9, False), (30.0, 35.0, False), (30.0, 35.001, True), (0.0, 5.1, True)]
+    ("timeout", "now", "late"),
+    [(None, 1e9, False), (30.0, 35.0, False), (30.0, 35.001, True), (0.0, 5.1, True)],
 )
 def test_a_session_times_out_when_it_was_silent_for_longer(timeout, now, late):
     session = Session("a", 7, timeout, now=5.0, opened=1)

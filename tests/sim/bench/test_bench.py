@@ -1,0 +1,43 @@
+"""The benchmarks say what they measure, and fail when a bound is passed. What they measure is not tested here."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+import sim.bench
+from sim.bench.cases import Figure
+from sim.bench.load import per_iteration, steady, timeout_cost, unaudited
+
+
+def _case(ratio):
+    return lambda: iter([Figure(name="a thing / another", ratio=ratio, bound=1.5, note="1 → 2 µs")])
+
+
+@pytest.mark.parametrize(("ratio", "status", "mark"), [(1.5, 0, "ok"), (1.51, 1, "OVER")])
+def test_a_ratio_above_its_bound_fails_the_run(monkeypatch, capsys, ratio, status, mark):
+    monkeypatch.setattr(sim.bench, "CASES", (_case(ratio),))
+    assert sim.bench.main() == status
+    line = capsys.readouterr().out.splitlines()[-1]
+    assert line.startswith("a thing / another")
+    assert mark in line
+
+
+def test_json_is_one_document(monkeypatch, capsys):
+    monkeypatch.setattr(sim.bench, "CASES", (_case(1.0), _case(2.0)))
+    assert sim.bench.main(json=True) == 1
+    document = json.loads(capsys.readouterr().out)
+    assert [entry["holds"] for entry in document] == [True, False]
+
+
+def test_the_load_keeps_the_batch_full():
+    marks = []
+    config = steady(4)
+    assert per_iteration(config, 4, 4096, notice=marks.append) > 0
+    assert marks == [1, 2, 3, 4]
+    assert unaudited(config).audit == "off"
+
+
+def test_the_unit_is_a_positive_time():
+    assert timeout_cost(1000) > 0

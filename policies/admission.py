@@ -13,6 +13,7 @@ class Admission10:
     decision: ClassVar[str] = "admission"
     name: ClassVar[str] = "0.5.10"
     limit_spares_chunk: ClassVar[bool] = False
+    emptied_is_not_full: ClassVar[bool] = False
 
     def page_reserve(self, page_size: int) -> int:
         """None."""
@@ -31,6 +32,7 @@ class Admission11:
     decision: ClassVar[str] = "admission"
     name: ClassVar[str] = "0.5.11"
     limit_spares_chunk: ClassVar[bool] = True
+    emptied_is_not_full: ClassVar[bool] = True
 
     def page_reserve(self, page_size: int) -> int:
         """One page."""

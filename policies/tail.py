@@ -53,7 +53,10 @@ class FreedAtResume:
     def prefix(self, committed: int, key_len: int, protected: int) -> int:
         """min(c, key), which never falls below the protected part."""
         prefix = min(committed, key_len)
-        require(prefix >= protected, f"streaming session prefix shrank: prefix_len={prefix} < slot.cache_protected_len={protected}")
+        require(
+            prefix >= protected,
+            f"streaming session prefix shrank: prefix_len={prefix} < slot.cache_protected_len={protected}",
+        )
         return prefix
 
     def resumed(self, cache: StreamingCache, slot: SessionSlot, req: Req, prefix: int) -> None:

@@ -41,8 +41,11 @@ class Allocator(Protocol):
     def group_end(self) -> None:
         """Carry out the collected frees at once."""
 
-    def alloc_extend(self, prefix: Ints, seq: Ints, last: Array, owners: OwnerTags) -> Array | None:
-        """Slots for positions [prefix, seq) of each request; None if there are too few."""
+    def alloc_extend(self, prefix: Ints, seq: Ints, last: Array, owners: OwnerTags | None) -> Array | None:
+        """Slots for positions [prefix, seq) of each request; None if there are too few.
+
+        Without owners nothing is posted: the caller gives the slots back at once.
+        """
 
     def alloc_decode(self, seq: Ints, last: Array, owners: OwnerTags) -> Array | None:
         """One slot for position seq−1 of each request; None if there are too few."""
@@ -81,15 +84,16 @@ class TokenAllocator(_Grouping):
         """Free tokens."""
         return len(self.free_list)
 
-    def alloc(self, count: int, owners: OwnerTags) -> Array | None:
+    def alloc(self, count: int, owners: OwnerTags | None) -> Array | None:
         """The first `count` free slots, or None."""
         if count > len(self.free_list):
             return None
         slots = self.free_list.take(count)
-        self.owners.move(slots, FREE, owners, "alloc")
+        if owners is not None:
+            self.owners.move(slots, FREE, owners, "alloc")
         return slots
 
-    def alloc_extend(self, prefix: Ints, seq: Ints, last: Array, owners: OwnerTags) -> Array | None:
+    def alloc_extend(self, prefix: Ints, seq: Ints, last: Array, owners: OwnerTags | None) -> Array | None:
         """Slots for positions [prefix, seq) of each request."""
         lengths = seq - prefix
         if len(lengths) > 1 and isinstance(owners, np.ndarray):
@@ -153,7 +157,7 @@ class PagedAllocator(_Grouping):
             self.free_list.put_front(self._backend.unique(self._backend.cat(held)))
         self.owners.group_closed()
 
-    def alloc_extend(self, prefix: Ints, seq: Ints, last: Array, owners: OwnerTags) -> Array | None:
+    def alloc_extend(self, prefix: Ints, seq: Ints, last: Array, owners: OwnerTags | None) -> Array | None:
         """Fill each request's partial page after `last`, then whole new pages from the front.
 
         `last` is trusted: whatever page it points into is continued.
@@ -165,7 +169,7 @@ class PagedAllocator(_Grouping):
         if needed > len(self.free_list):
             return None
         pages = self.free_list.take(needed)
-        if needed:
+        if needed and owners is not None:
             tags = np.repeat(owners, fresh) if isinstance(owners, np.ndarray) else owners
             self.owners.move(pages, FREE, tags, "alloc")
         backend = self._backend

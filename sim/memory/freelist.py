@@ -39,6 +39,15 @@ class FreeList:
         self._head = head + count
         return self._buffer[head : head + count] + 0
 
+    @property
+    def mark(self) -> int:
+        """Where the list begins; valid until something is added."""
+        return self._head
+
+    def untake(self, mark: int) -> None:
+        """Put back, in order, what was taken since `mark`."""
+        self._head = mark
+
     def put_back(self, indices: Array) -> None:
         """Add at the end."""
         count = len(indices)

@@ -138,25 +138,42 @@ def alloc_reserve(memory: Memory, table: ReqTable, lanes: Lanes, alloc_len: int,
     hot, index = table.hot, lanes.index
     allocated = hot[A][index]
     extra = hot[C][index] + 2 * alloc_len - allocated
-    grow(memory, table, lanes, allocated, extra)
+    grow(memory, lanes, allocated, extra)
     hot[A][index] = allocated + extra
     hot[C][index] += preclaim
     table.version += 1
 
 
-def grow(memory: Memory, table: ReqTable, lanes: Lanes, start: Ints, extra: Ints) -> Array:
+def draft(memory: Memory, lanes: Lanes, seq: Ints, length: int) -> None:
+    """The slots of a v1 draft: taken, written into the rows, and given back at once.
+
+    What was evicted for them stays evicted, and the rows keep naming them beyond what is allocated.
+    """
+    _extend_rows(memory, lanes, seq, np.full(len(seq), length, dtype=np.int64), lasting=False)
+
+
+def grow(memory: Memory, lanes: Lanes, start: Ints, extra: Ints) -> Array:
     """Slots for row positions [start, start + extra) of each request; the rows are written."""
+    return _extend_rows(memory, lanes, start, extra, lasting=True)
+
+
+def _extend_rows(memory: Memory, lanes: Lanes, start: Ints, extra: Ints, *, lasting: bool) -> Array:
     page = memory.page_size
     tokens = int(extra.sum())
     memory.evict_to(tokens if page == 1 else tokens + len(start) * page)
-    flat = memory.rows.flat
+    flat, allocator = memory.rows.flat, memory.allocator
     last = start if page == 1 else memory.backend.copy(flat[memory.backend.put(lanes.row_start + start - 1)])
-    slots = memory.allocator.alloc_extend(start, start + extra, last, lanes.tags)
+    mark = allocator.free_list.mark
+    slots = allocator.alloc_extend(start, start + extra, last, lanes.tags if lasting else None)
     if slots is None:
         what = "Out of memory." if page == 1 else "Prefill out of memory."
         raise out_of_memory(what, tokens, memory)
-    memory.rows.extent[lanes.rows] = start + extra
+    if lasting:
+        memory.rows.extent[lanes.rows] = start + extra
+    else:
+        allocator.free_list.untake(mark)
     first = np.cumsum(extra) - extra
     offsets = np.arange(tokens, dtype=np.int64) - np.repeat(first, extra)
-    flat[memory.backend.put(np.repeat(lanes.row_start + start, extra) + offsets)] = memory.backend.narrow(slots)
+    where = np.repeat(lanes.row_start + start, extra) + offsets
+    flat[memory.backend.put(np.minimum(where, len(flat) - 1))] = memory.backend.narrow(slots)
     return slots

@@ -34,7 +34,7 @@ def next_batch(scheduler: Scheduler) -> tuple[Batch | None, int]:
     running = scheduler.running
     if running.prefill_only:
         running.drop(scheduler.endings)
-        if not running.reqs:
+        if not running.reqs and scheduler.release.admission.emptied_is_not_full:
             running.full = False
     prefill = _new_prefill(scheduler)
     if prefill is not None:

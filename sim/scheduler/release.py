@@ -112,6 +112,7 @@ class Admission(Decision, Protocol):
     """How the prefill adder counts, where the releases differ."""
 
     limit_spares_chunk: ClassVar[bool]
+    emptied_is_not_full: ClassVar[bool]
 
     def page_reserve(self, page_size: int) -> int:
         """What the test of a request reserves for page alignment."""

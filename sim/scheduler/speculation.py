@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from sim.config import SpeculativeConfig
-from sim.scheduler.allocation import alloc_reserve, grow, out_of_memory
+from sim.scheduler.allocation import alloc_reserve, draft, grow
 from sim.scheduler.batch import Batch
 from sim.scheduler.forward import Forward
 from sim.scheduler.memory import Memory
@@ -73,12 +73,12 @@ class Speculation:
         memory, hot = self._memory, self._table.hot
         lanes = batch.lanes(self._table, memory.rows.width)
         index, count = lanes.index, len(batch.reqs)
-        self._draft(hot[C][index], count)
+        draft(memory, lanes, hot[C][index], self.config.steps * self.config.topk)
         for req in batch.reqs:
             req.decode_steps += 1
         start = hot[C][index]
-        draft = np.full(count, self.config.draft, dtype=np.int64)
-        grow(memory, self._table, lanes, start, draft)
+        length = np.full(count, self.config.draft, dtype=np.int64)
+        grow(memory, lanes, start, length)
         left = np.maximum(hot[LIMIT][index] - hot[OUT][index], 1)
         taken = np.minimum(self.accept(batch.reqs), left)
         self._forward.verify_round(lanes, start, taken, self.config.draft)
@@ -88,7 +88,7 @@ class Speculation:
         hot[A][index] = kept
         self._table.version += 1
         memory.allocator.group_begin()
-        for req, end in zip(batch.reqs, (start + draft).tolist(), strict=True):
+        for req, end in zip(batch.reqs, (start + length).tolist(), strict=True):
             req.check_finished()
             assert req.row is not None
             rejected = memory.rows.read(req.row, memory.ceil(req.committed), end)
@@ -96,17 +96,3 @@ class Speculation:
             memory.rows.extent[req.row] = req.committed
         memory.allocator.group_end()
         hot[DEVICE][index] = kept
-
-    def _draft(self, seq: Ints, count: int) -> None:
-        """The draft's slots are taken and given back at once; what was evicted for them stays evicted."""
-        memory, page = self._memory, self._memory.page_size
-        if page == 1:
-            need = pages = count * self.config.steps * self.config.topk
-            memory.evict_to(need)
-        else:
-            memory.evict_to(count * (self.config.steps + page))
-            after = seq + self.config.steps
-            pages = int(((after + page - 1) // page - (seq + page - 1) // page).sum())
-        if pages * page > memory.allocator.available():
-            what = "Out of memory." if page == 1 else "Prefill out of memory."
-            raise out_of_memory(what, count * self.config.steps * self.config.topk, memory)

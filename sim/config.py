@@ -77,6 +77,11 @@ class SchedulerConfig:
     session_gate: bool = True
 
     @property
+    def preempts(self) -> bool:
+        """Whether running requests give way to waiting ones of higher priority."""
+        return self.preemption and self.priority
+
+    @property
     def spec_v2(self) -> bool:
         """Speculation under overlap scheduling."""
         return self.speculative is not None and self.overlap

@@ -8,11 +8,13 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from sim.bench.load import per_iteration, steady, timeout_cost, unaudited
 
 ROUNDS = 5
+ITERATIONS = 8192
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,64 +47,65 @@ def iterations() -> Iterator[Figure]:
     """An iteration with checks at every event, in bare SimPy timeouts."""
     for batch, bound in ((32, 75.0), (256, 150.0)):
         config = steady(batch)
-        unit, cost = _least(timeout_cost, lambda c=config, b=batch: per_iteration(c, b, 8192))  # type: ignore[misc]
+        unit, cost = _least(timeout_cost, partial(per_iteration, config, batch, ITERATIONS))
         yield Figure(
             name=f"iteration, batch {batch}, checks at every event / SimPy timeout", ratio=cost / unit, bound=bound,
             note=f"{1 / cost:,.0f} iterations/s",
         )  # fmt: skip
 
 
+def _compared(
+    name: str, bound: float, reference: Callable[[], float], measured: Callable[[], float], rounds: int = ROUNDS
+) -> Figure:
+    """Two costs per iteration, the second as a multiple of the first."""
+    base, cost = _least(reference, measured, rounds=rounds)
+    return Figure(name=name, ratio=cost / base, bound=bound, note=f"{base * 1e6:.1f} → {cost * 1e6:.1f} µs")
+
+
 def checks() -> Iterator[Figure]:
     """Checks at every event against the same run without an auditor."""
-    config = steady(32)
-    bare, audited = _least(
-        lambda: per_iteration(unaudited(config), 32, 8192), lambda: per_iteration(config, 32, 8192)
-    )
-    yield Figure(
-        name="checks at every event / without checks, batch 32", ratio=audited / bare, bound=1.15,
-        note=f"{bare * 1e6:.1f} → {audited * 1e6:.1f} µs",
-    )  # fmt: skip
+    for batch in (32, 256):
+        config = steady(batch)
+        yield _compared(
+            f"checks at every event / without checks, batch {batch}",
+            1.15,
+            partial(per_iteration, unaudited(config), batch, ITERATIONS),
+            partial(per_iteration, config, batch, ITERATIONS),
+        )
 
 
 def event_log() -> Iterator[Figure]:
     """The event log, operations and series against none."""
     config = steady(32)
     with tempfile.TemporaryDirectory() as folder:
-        silent, logged = _least(
-            lambda: per_iteration(config, 32, 8192),
-            lambda: per_iteration(config, 32, 8192, out=Path(folder)),
+        yield _compared(
+            "event log on / off, batch 32",
+            1.25,
+            partial(per_iteration, config, 32, ITERATIONS),
+            partial(per_iteration, config, 32, ITERATIONS, out=Path(folder)),
         )
-    yield Figure(
-        name="event log on / off, batch 32", ratio=logged / silent, bound=1.25,
-        note=f"{silent * 1e6:.1f} → {logged * 1e6:.1f} µs",
-    )  # fmt: skip
 
 
 def sessions() -> Iterator[Figure]:
     """Idle open sessions must not cost anything per event."""
-    config = steady(32)
-    few, many = _least(
-        lambda: per_iteration(config, 32, 8192, sessions=100),
-        lambda: per_iteration(config, 32, 8192, sessions=100_000),
+    yield _compared(
+        "100 000 idle sessions / 100, per iteration",
+        1.2,
+        partial(per_iteration, steady(32), 32, ITERATIONS, sessions=100),
+        partial(per_iteration, steady(32), 32, ITERATIONS, sessions=100_000),
         rounds=3,
     )
-    yield Figure(
-        name="100 000 idle sessions / 100, per iteration", ratio=many / few, bound=1.2,
-        note=f"{few * 1e6:.1f} → {many * 1e6:.1f} µs",
-    )  # fmt: skip
 
 
 def pool_size() -> Iterator[Figure]:
     """A large pool must not cost more per event than a small one."""
-    small, large = _least(
-        lambda: per_iteration(steady(8, tokens=16_384), 8, 8192),
-        lambda: per_iteration(steady(8, tokens=10_000_000), 8, 8192),
+    yield _compared(
+        "pool of 10 000 000 slots / 10 000, per iteration",
+        1.2,
+        partial(per_iteration, steady(8, tokens=10_000), 8, ITERATIONS),
+        partial(per_iteration, steady(8, tokens=10_000_000), 8, ITERATIONS),
         rounds=3,
     )
-    yield Figure(
-        name="pool of 10 000 000 slots / 16 384, per iteration", ratio=large / small, bound=1.2,
-        note=f"{small * 1e6:.1f} → {large * 1e6:.1f} µs",
-    )  # fmt: skip
 
 
 def memory() -> Iterator[Figure]:

@@ -6,6 +6,7 @@ followed from its first position to its last. It costs O(pool) and is done on de
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -15,9 +16,9 @@ import numpy.typing as npt
 
 from sim.engines.protocol import Terms
 from sim.ledger.owners import FREE
-from sim.memory.tree import PAIR_BITS
+from sim.memory.tree import PAIR_BITS, Node
 from sim.scheduler.request import Req
-from sim.scheduler.session import SlotBook
+from sim.scheduler.session import SessionSlot, SlotBook
 
 if TYPE_CHECKING:
     from sim.scheduler.core import Scheduler
@@ -142,13 +143,21 @@ class Recount:
         return f"{len(free)} units are in the free list, {np.count_nonzero(tags == FREE)} are tagged as free"
 
     def locks(self) -> list[str]:
-        """Nodes whose locks do not form paths to the root: below zero, or fewer than their children's together."""
-        wrong = []
-        for node in self._memory.tree.nodes():
-            below = sum(child.lock_ref for child in node.children.values())
-            if node.lock_ref < max(below, 0):
-                wrong.append(f"a node of {len(node.key)} tokens has lock_ref {node.lock_ref}, its children {below}")
-        return wrong
+        """Nodes that are locked more, or less, often than live requests and slots hold them or something below."""
+        if self._memory.chunk_cache or self._memory.tree.disabled:
+            return []
+        holding: Counter[int] = Counter()
+        holders: list[Req | SessionSlot] = [*live_requests(self._scheduler), *self._scheduler.cache.slots.values()]
+        for holder in holders:
+            node = holder.last_node if isinstance(holder.last_node, Node) else None
+            while node is not None:
+                holding[id(node)] += 1
+                node = node.parent
+        return [
+            f"a node of {len(node.key)} tokens has lock_ref {node.lock_ref}, but {holding[id(node)]} hold it"
+            for node in self._memory.tree.nodes()
+            if node.lock_ref != holding[id(node)]
+        ]
 
     # -- the canary ---------------------------------------------------------------------------------------
 

@@ -60,7 +60,7 @@ class RadixTree:
         eviction: Callable[[Any], Any],
         disabled: bool = False,
     ) -> None:
-        self._backend = backend
+        self.backend = backend
         self.allocator = allocator
         self.page_size = allocator.page_size
         self.pairs = pairs
@@ -103,13 +103,13 @@ class RadixTree:
     def match(self, tokens: Units) -> tuple[Array, Node]:
         """Slots of the longest cached prefix, and the deepest node of it; may split a node."""
         if self.disabled:
-            return self._backend.put([]), self.root
+            return self.backend.put([]), self.root
         return self.match_units(self.units(tokens))
 
     def match_units(self, key: Units) -> tuple[Array, Node]:
         """As `match`, for a key that is units already."""
         if not len(key):
-            return self._backend.put([]), self.root
+            return self.backend.put([]), self.root
         now = self._tick()
         node, values = self.root, []
         node.last_access = now
@@ -126,7 +126,7 @@ class RadixTree:
             values.append(child.value)
             node = child
             key = key[shared:]
-        return self._backend.cat(values) if values else self._backend.put([]), node
+        return self.backend.cat(values) if values else self.backend.put([]), node
 
     def insert(
         self, key: Units, value: Array, owner: OwnerTags, *, priority: int = 0, chunked: bool = False
@@ -158,7 +158,7 @@ class RadixTree:
         self, parent: Node, key: Units, value: Array, owner: OwnerTags, priority: int, chunked: bool
     ) -> None:
         leaf = Node(
-            key, self._backend.copy(value), parent, self._ledger.tag(NODE, ""), self._tick(), priority
+            key, self.backend.copy(value), parent, self._ledger.tag(NODE, ""), self._tick(), priority
         )
         leaf.hits = int(not chunked)
         parent.children[self._child_key(key)] = leaf
@@ -170,7 +170,7 @@ class RadixTree:
     def _split(self, child: Node, length: int) -> Node:
         """Put a new parent with the first `length` units above `child`."""
         upper = Node(
-            child.key[:length], self._backend.copy(child.value[:length]), child.parent,
+            child.key[:length], self.backend.copy(child.value[:length]), child.parent,
             self._ledger.tag(NODE, ""), self._tick(), child.priority,
         )  # fmt: skip
         upper.hits = child.hits
@@ -178,7 +178,7 @@ class RadixTree:
         assert child.parent is not None
         child.parent.children[self._child_key(child.key)] = upper
         child.key = child.key[length:]
-        child.value = self._backend.copy(child.value[length:])
+        child.value = self.backend.copy(child.value[length:])
         child.parent = upper
         upper.children[self._child_key(child.key)] = child
         self._post(upper.value, child.tag, upper.tag, "split")
@@ -245,9 +245,9 @@ class RadixTree:
 
     def shadow(self) -> RadixTree:
         """An empty tree of single tokens that owns no memory: for comparing texts with each other."""
-        pool = TagPool(Ledger(), self._backend, "shadow", 0, 1, track=False)
-        allocator = TokenAllocator(self._backend, 1, pool)
-        return RadixTree(self._backend, allocator, Ledger(), eviction=lambda node: node.last_access)
+        pool = TagPool(Ledger(), self.backend, "shadow", 0, 1, track=False)
+        allocator = TokenAllocator(self.backend, 1, pool)
+        return RadixTree(self.backend, allocator, Ledger(), eviction=lambda node: node.last_access)
 
     def nodes(self) -> Iterator[Node]:
         """Every node but the root."""

@@ -11,9 +11,6 @@ from sim.scenario.places import Node
 from sim.scenario.settings import SMALLEST_POOL
 from sim.scenario.sizes import memory_needed, spell_bytes
 
-_GATED_RELEASE = "sglang-0.5.10"
-_GATE_REMOVED_BY = 22651
-
 
 def size_problems(config: RunConfig, node: Node, memory: int) -> Iterator[ScenarioError]:
     """Pages that do not divide, more running than rows, more memory than there is."""
@@ -49,7 +46,7 @@ def size_problems(config: RunConfig, node: Node, memory: int) -> Iterator[Scenar
 
 
 def scheduler_problems(
-    config: RunConfig, node: Node, *, release: str, add: tuple[int, ...], sessions: bool
+    config: RunConfig, node: Node, *, release: str, gated: bool, sessions: bool
 ) -> Iterator[ScenarioError]:
     """Knobs that a release refuses together."""
     scheduler = config.scheduler
@@ -75,8 +72,11 @@ def scheduler_problems(
         yield ScenarioError(
             place, what, f"write `draft: {spec.steps + 1}` or `steps: {max(1, spec.draft - 1)}`"
         )
-    gated = release == _GATED_RELEASE and _GATE_REMOVED_BY not in add and scheduler.session_gate
-    if gated and sessions and scheduler.overlap:
+    if scheduler.preemption and not scheduler.overlap:
+        place = node.place_of("scheduler", "preemption")
+        what = "preemption and speculation without overlap make the release raise on its own draft state"
+        yield ScenarioError(place, what, "write `preemption: false` or `overlap: true`")
+    if gated and scheduler.session_gate and sessions and scheduler.overlap:
         place = node.place_of("scheduler", "speculative")
         what = f"{release} refuses to start with streaming sessions, speculation and overlap together"
         yield ScenarioError(place, what, "write `session_gate: false` or `overlap: false`")

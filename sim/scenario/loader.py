@@ -16,7 +16,7 @@ from sim.scenario.limits import scheduler_problems, size_problems
 from sim.scenario.model import Fleet, Scenario, ScriptedSession, Source, Variant
 from sim.scenario.names import duplicates, names_of
 from sim.scenario.places import Node, merge, parse, read_text
-from sim.scenario.releases import release_problems
+from sim.scenario.releases import refuses_sessions, release_problems
 from sim.scenario.schema import ScenarioFile, Settings
 from sim.scenario.sizes import machine_memory
 from sim.scenario.triggers import bound_problems, expectation_problems, injection_problems, session_problems
@@ -123,11 +123,16 @@ class _Reader:
             yield from expectation_problems(expect, self._names)
 
     def _variant_problems(self, variant: Variant, settings: Settings, node: Node) -> Iterator[ScenarioError]:
-        yield from release_problems(settings, node)
+        unknown = list(release_problems(settings, node))
+        yield from unknown
         yield from size_problems(variant.config, node, self._memory)
         sessions = any(isinstance(source, ScriptedSession | Fleet) for source in self._workload)
         yield from scheduler_problems(
-            variant.config, node, release=variant.release, add=variant.add, sessions=sessions
+            variant.config,
+            node,
+            release=variant.release,
+            gated=not unknown and refuses_sessions(variant),
+            sessions=sessions,
         )
         points = variant.expect.points if variant.expect is not None else ()
         yield from bound_problems([one.trigger for one in self._inject], variant.until)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from policies.releases import UnknownChoice, compose
 from sim.scenario.errors import ScenarioError
+from sim.scenario.model import Variant
 from sim.scenario.places import Node
 from sim.scenario.schema import Settings
 
@@ -19,6 +20,12 @@ def release_problems(settings: Settings, node: Node) -> Iterator[ScenarioError]:
             what, _, advice = str(problem).partition("; ")
             yield ScenarioError(node.place_of(*path), what, advice)
             return
+
+
+def refuses_sessions(variant: Variant) -> bool:
+    """Whether the release refuses streaming sessions together with speculation and overlap."""
+    release = compose(variant.release, revert=variant.revert, add=variant.add, decide=variant.decide)
+    return release.reserve.gated
 
 
 def _growing(settings: Settings) -> Iterator[tuple[tuple[str | int, ...], Settings]]:

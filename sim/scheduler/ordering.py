@@ -20,4 +20,4 @@ class OrderContext:
 
     def slots(self, count: int) -> Array:
         """Stand-in slots for texts that are compared with each other only."""
-        return self.tree._backend.arange(0, count)
+        return self.tree.backend.arange(0, count)

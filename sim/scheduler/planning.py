@@ -78,11 +78,11 @@ def _time_out(scheduler: Scheduler) -> None:
 
 def _new_prefill(scheduler: Scheduler) -> tuple[Batch, int] | None:
     knobs, running = scheduler.knobs, scheduler.running
-    if knobs.preemption:
+    if knobs.preempts:
         running.full = False
     if (running.full or not scheduler.waiting) and scheduler.chunked is None:
         return None
-    at_limit = knobs.max_running - len(running.reqs) <= 0 and not knobs.preemption
+    at_limit = knobs.max_running - len(running.reqs) <= 0 and not knobs.preempts
     if at_limit and (scheduler.chunked is None) == scheduler.release.admission.limit_spares_chunk:
         running.full = True
         return None
@@ -115,7 +115,7 @@ def _admit(scheduler: Scheduler, adder: PrefillAdder) -> None:
     for req in scheduler.waiting:
         if len(adder.can_run) >= knobs.max_running - len(running.reqs):
             running.full = True
-        if running.full and not (knobs.preemption and _preempt(scheduler, adder, req)):
+        if running.full and not (knobs.preempts and _preempt(scheduler, adder, req)):
             break
         match(scheduler, req)
         result = _refused(scheduler, req) or adder.add(req)

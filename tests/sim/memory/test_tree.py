@@ -178,6 +178,14 @@ def test_an_insert_of_what_is_there_returns_its_length_and_takes_no_slots():
     assert {int(tree.allocator.owners.tags[s]) for s in slots} == {OWNER}
 
 
+def test_a_text_that_is_wanted_again_by_a_more_important_request_is_worth_more():
+    tree = tree_of(16, order="priority")
+    for text, priority in (([1, 2], 0), ([3, 4], 1), ([1, 2], 5)):
+        tree.insert(ints(text), tree.allocator.alloc(2, OWNER), OWNER, priority=priority)
+    assert tree.evict(1) == 2
+    assert [plain(node.key) for node in tree.nodes()] == [[1, 2]]
+
+
 def test_inserted_slots_belong_to_the_new_node():
     tree = filled()
     (node,) = tree.nodes()

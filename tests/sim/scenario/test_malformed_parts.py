@@ -95,6 +95,16 @@ WHAT_CANNOT_BE = [
         "6:26: mixed_chunk needs chunks; add `chunked_prefill: 512`, or leave it out",
     ),
     (
+        "scheduler: {speculative: {}, overlap: false, priority: true, preemption: true}\n",
+        "6:74: preemption and speculation without overlap make the release raise on its own draft state; "
+        "write `preemption: false` or `overlap: true`",
+    ),
+    (
+        "revert: [22651]\nscheduler: {speculative: {}}\n",
+        "7:26: sglang-0.5.11 refuses to start with streaming sessions, speculation and overlap "
+        "together; write `session_gate: false` or `overlap: false`",
+    ),
+    (
         "release: sglang-0.5.10\nscheduler: {speculative: {}}\n",
         "7:26: sglang-0.5.10 refuses to start with streaming sessions, speculation and overlap "
         "together; write `session_gate: false` or `overlap: false`",

@@ -52,20 +52,35 @@ class Watermarks:
         found: list[Breach] = []
         if version != self._version or self._until_full < 0:
             self._version = version
-            self._until_full = self._width
-            batches = [batch for batch in scheduler.view.batches() if batch.reqs]
-            for batch in batches:
-                if self._cursors_off(batch):
-                    found.extend(self._requests(batch))
-            last = scheduler.last
-            if last is not None and last.is_extend and scheduler.forward_count != self._prefill:
-                self._prefill = scheduler.forward_count
-                found.extend(self._shared_rows(batches))
+            found.extend(self._moved())
         if book.fresh:
             for name in dict.fromkeys(book.fresh):
                 found.extend(self._slot(name))
             book.fresh.clear()
         return found
+
+    def _moved(self) -> Iterator[Breach]:
+        """Look at the requests whose cursors moved, and, after a prefill, at who came by a row."""
+        scheduler, table = self._scheduler, self._scheduler.table
+        if table.all_moved or self._until_full < 0:
+            table.all_moved = False
+            table.moved.clear()
+            self._until_full = self._width
+            for batch in scheduler.view.batches():
+                if batch.reqs and self._cursors_off(batch):
+                    for req in batch.reqs:
+                        yield from self._request(req)
+        elif table.moved:
+            for index in sorted(table.moved):
+                req = table.member(index)
+                if req is not None and req.counted and req.row is not None:
+                    self._until_full = min(self._until_full, self._width - req.allocated)
+                    yield from self._request(req)
+            table.moved.clear()
+        last = scheduler.last
+        if last is not None and last.is_extend and scheduler.forward_count != self._prefill:
+            self._prefill = scheduler.forward_count
+            yield from self._shared_rows([batch for batch in scheduler.view.batches() if batch.reqs])
 
     def _cursors_off(self, batch: Batch) -> bool:
         """Whether some cursor of the batch may be out of order."""
@@ -80,17 +95,16 @@ class Watermarks:
         order |= allocated
         return bool(order.min() < 0)
 
-    def _requests(self, batch: Batch) -> Iterator[Breach]:
-        width = self._width
-        for req in batch.reqs:
-            p, c, a = req.protected, req.committed, req.allocated
-            if req.counted and req.row is not None and not p <= c <= a <= width:
-                session = req.session.name if req.session else None
-                yield Breach(
-                    "INV-4", f"request {req.rid}",
-                    f"request {req.rid}: p={p}, c={c}, a={a}, row width {width}; 0 ≤ p ≤ c ≤ a ≤ width does not hold",
-                    req.rid, session, min(c - p, a - c, width - a),
-                )  # fmt: skip
+    def _request(self, req: Req) -> Iterator[Breach]:
+        p, c, a = req.protected, req.committed, req.allocated
+        if req.counted and req.row is not None and not p <= c <= a <= self._width:
+            session = req.session.name if req.session else None
+            yield Breach(
+                "INV-4", f"request {req.rid}",
+                f"request {req.rid}: p={p}, c={c}, a={a}, row width {self._width}; "
+                "0 ≤ p ≤ c ≤ a ≤ width does not hold",
+                req.rid, session, min(c - p, a - c, self._width - a),
+            )  # fmt: skip
 
     def _slot(self, name: str) -> Iterator[Breach]:
         scheduler = self._scheduler

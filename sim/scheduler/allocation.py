@@ -120,7 +120,7 @@ def alloc_decode(memory: Memory, table: ReqTable, lanes: Lanes) -> Array:
     if page == 1:
         table.steps += count
     else:
-        table.version += 1
+        table.batch_moved()
     return slots
 
 
@@ -141,7 +141,7 @@ def alloc_reserve(memory: Memory, table: ReqTable, lanes: Lanes, alloc_len: int,
     grow(memory, lanes, allocated, extra)
     hot[A][index] = allocated + extra
     hot[C][index] += preclaim
-    table.version += 1
+    table.batch_moved()
 
 
 def draft(memory: Memory, lanes: Lanes, seq: Ints, length: int) -> None:

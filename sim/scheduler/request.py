@@ -53,8 +53,8 @@ class Finish:
         return self.kind == "abort"
 
 
-class _Cursor:
-    """A number of a request that lives in the table; writing it makes cached sums stale."""
+class _Number:
+    """A number of a request that lives in the table."""
 
     __slots__ = ("_line",)
 
@@ -65,9 +65,19 @@ class _Cursor:
         return req.table.lines[self._line][req.index]
 
     def __set__(self, req: Req, value: int) -> None:
+        req.table.lines[self._line][req.index] = value
+
+
+class _Cursor(_Number):
+    """A number on which the books depend: writing it makes cached sums stale."""
+
+    __slots__ = ()
+
+    def __set__(self, req: Req, value: int) -> None:
         table = req.table
         table.lines[self._line][req.index] = value
         table.version += 1
+        table.moved.add(req.index)
 
 
 class Req:
@@ -82,9 +92,9 @@ class Req:
     committed = _Cursor(C)
     allocated = _Cursor(A)
     protected = _Cursor(P)
-    out = _Cursor(OUT)
-    device_len = _Cursor(DEVICE)
-    tag = _Cursor(TAG)
+    out = _Number(OUT)
+    device_len = _Number(DEVICE)
+    tag = _Number(TAG)
 
     def __init__(self, table: ReqTable, spec: Request, origin: Ints, key: int, tag: Tag, serial: int) -> None:
         self.table = table

@@ -64,7 +64,7 @@ class Speculation:
     def resolve(self, index: Ints, counts: Ints) -> None:
         """The accepted run is known: c grows, also for requests that have ended meanwhile."""
         self._table.hot[C][index] += counts - self._memory.release.reserve.preclaim
-        self._table.version += 1
+        self._table.batch_moved()
 
     # -- v1 -----------------------------------------------------------------------------------------------
 
@@ -86,7 +86,7 @@ class Speculation:
         kept = start + taken
         hot[C][index] = kept
         hot[A][index] = kept
-        self._table.version += 1
+        self._table.batch_moved()
         memory.allocator.group_begin()
         for req, end in zip(batch.reqs, (start + length).tolist(), strict=True):
             req.check_finished()

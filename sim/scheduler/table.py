@@ -25,8 +25,9 @@ NO_ROW = -1
 class ReqTable:
     """One column per request, one line per field.
 
-    `version` grows whenever a cursor of a request moves, `steps` counts what a plain decode step adds instead: it
-    moves c and a of all its requests on by one, so that sums over a batch can be carried on without a new pass.
+    Whenever a cursor (c, a or p) moves, `version` grows, and `moved` names the request, or `all_moved` says that a whole
+    batch did. A plain decode step only adds to `steps`: it moves c and a of all its requests on by one, so that sums
+    over a batch can be carried on without a new pass.
     """
 
     def __init__(self, roots: Callable[[], Iterable[Any]], capacity: int = 256) -> None:
@@ -37,6 +38,8 @@ class ReqTable:
         self._members: dict[int, Any] = {}
         self.version = 0
         self.steps = 0
+        self.moved: set[int] = set()
+        self.all_moved = False
         self._resize(capacity)
 
     def acquire(self, request: Any) -> int:
@@ -48,6 +51,15 @@ class ReqTable:
         self.hot[:, index] = 0
         self.lines[ROW][index] = NO_ROW
         return index
+
+    def batch_moved(self) -> None:
+        """Cursors of many requests have been written at once."""
+        self.version += 1
+        self.all_moved = True
+
+    def member(self, index: int) -> Any:
+        """The request of a column."""
+        return self._members.get(index)
 
     def _sweep(self) -> None:
         live = {request.index for request in self._roots()}

@@ -53,10 +53,13 @@ def test_a_flagged_slot_that_nobody_borrows_counts_nothing():
 
 
 def test_a_chunk_that_is_in_no_batch_counts_nothing():
-    """Paused while its prompt is split: the chunk's 5 tokens are in neither batch until it goes on."""
+    """Another request is taken back while a prompt is split: until it goes on, its 5 tokens are in neither batch."""
     rig = Rig(chunked_prefill=5, radix=False, overlap=False)
+    rig.send("o", 5, 30)
+    rig.step(3)
     rig.send("r", 12, 3)
     rig.step()
-    rig.retract()
-    (found,) = miscounts(rig.engine.scheduler) or [None]
-    assert found is None or (found.request, found.true, found.counted) == ("r", 5, 0)
+    rig.retract("o")
+    (found,) = miscounts(rig.engine.scheduler)
+    assert found.text == "request r owns 5 private tokens, the books count none of them"
+    assert [(v.verdict, v.size, v.request) for v in rig.verdicts] == [("false-alarm", -5, "r")]

@@ -89,3 +89,29 @@ def test_lanes_know_the_position_of_an_eos_if_any_request_has_one():
     assert Batch([new_req(table=table)]).lanes(table, 10).stops is None
     stopping = Batch([new_req(table=table), new_req(table=table, prompt=20, stop_at=5)])
     assert stopping.lanes(table, 10).stops[1] == 24
+
+
+shape = st.tuples(st.booleans(), st.booleans(), st.booleans())
+
+
+@given(st.lists(shape, max_size=6), st.lists(shape, max_size=6), st.booleans(), st.booleans())
+def test_lanes_carried_through_merge_and_drop_equal_lanes_made_anew(first, second, warm, cold):
+    table, batches = new_table(), []
+    for shapes, ready in ((first, warm), (second, cold)):
+        batch = Batch([new_req(table=table, stop_at=5 if stops else None) for stops, _, _ in shapes])
+        for row, req in enumerate(batch.reqs):
+            req.row = row + 10 * len(batches)
+        if ready:
+            batch.lanes(table, 100)
+        batches.append(batch)
+    merged, other = batches
+    merged.merge(other)
+    for req, (_, finished, _) in zip(merged.reqs, [*first, *second], strict=True):
+        req.finish = Finish("length") if finished else None
+    merged.drop(1)
+    left = [req for req in merged.reqs if req.finish is None]
+    carried, anew = merged.lanes(table, 100), Batch(left).lanes(table, 100)
+    assert merged.reqs == left
+    for field in ("index", "rows", "row_start", "tags", "keys", "writers"):
+        assert getattr(carried, field).tolist() == getattr(anew, field).tolist()
+    assert carried.stops_or_never().tolist() == anew.stops_or_never().tolist()

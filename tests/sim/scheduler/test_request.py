@@ -172,7 +172,8 @@ def test_marking_it_freed_takes_it_out_of_uncached():
 def test_every_move_of_a_cursor_is_seen_by_those_who_cache_sums():
     req = new_req()
     versions = [req.table.version]
-    for field in ("committed", "allocated", "protected", "out"):
+    for field in ("committed", "allocated", "protected"):
         setattr(req, field, 3)
         versions.append(req.table.version)
     assert versions == sorted(set(versions))
+    assert req.table.moved == {req.index}

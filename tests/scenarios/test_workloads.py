@@ -1,0 +1,57 @@
+"""The workloads: they load, 0.5.11 is clean under the short ones, and what they promise to provoke does happen."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from sim.run import Options, load_all, run_variant
+
+WORKLOADS = Path(__file__).parents[2] / "scenarios" / "workloads"
+SCENARIOS = {scenario.name: scenario for scenario in load_all([WORKLOADS])}
+
+
+def happenings(name: str, out: Path) -> Counter[str]:
+    """How often each kind of thing happened in a clean run, and the least that was available."""
+    scenario = SCENARIOS[name]
+    result = run_variant(scenario, scenario.variants["after"], Options(out=out))
+    assert result.unmet == ()
+    assert result.folder is not None
+    found: Counter[str] = Counter()
+    with (result.folder / "events.jsonl").open() as lines:
+        for event in map(json.loads, lines):
+            found[event["kind"]] += 1
+            found.update({word: len(event.get(word, ())) for word in ("finished", "aborted", "retracted")})
+    return found
+
+
+def test_the_fleet_opens_and_closes_all_its_sessions_and_gives_some_turns_up(tmp_path):
+    found = happenings("agent-fleet", tmp_path)
+
+    assert found["open"] == found["close"] == 120
+    assert found["finished"] > 900
+    assert found["aborted"] > 10
+
+
+def test_the_burst_retracts_running_requests_and_finishes_all(tmp_path):
+    found = happenings("burst", tmp_path)
+
+    assert found["retracted"] >= 5
+    assert found["finished"] == found["submit"]
+
+
+@pytest.mark.parametrize("name", SCENARIOS)
+def test_a_workload_says_what_it_is_about_and_must_be_clean(name):
+    scenario = SCENARIOS[name]
+
+    assert scenario.about
+    assert [entry.verdict for entry in scenario.variants["after"].expect.verdicts] == ["clean"]
+
+
+def test_names_are_unique_over_all_scenarios():
+    everything = load_all([WORKLOADS.parent])
+
+    assert len({scenario.name for scenario in everything}) == len(everything)

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 def _own_tag(cache: StreamingCache, req: Req) -> None:
     """From here on the turn works on memory of its own, not on the session's."""
-    req.tag = cache.memory.ledger.tag(REQUEST, req.rid)
+    if req.tag & 3 != REQUEST:
+        req.tag = cache.memory.ledger.tag(REQUEST, req.rid)
 
 
 class Restore:

@@ -75,20 +75,24 @@ class Driver:
         """Set the engine's clock; a reaper pass that closed something is an event."""
         # Whole nanoseconds: what is written down is then exactly what the engine saw.
         now = self.now = round(now, 9)
-        if self.auditor is not None and self.engine.reap_due(now):
-            self.auditor.begin(self.event + 1, now, "reap")
         try:
             closed = self.engine.advance(now)
         except EngineCrash as error:
-            self.event += 1
+            self._reaped()
             self._crash(error, "reap")
         if closed:
-            self.event += 1
+            self._reaped()
             first = self._audit()
             if self._recorder is not None:
                 self._recorder.reaped(self, closed, first)
             self._look()
         return closed
+
+    def _reaped(self) -> None:
+        """The pass is an event of its own; the engine has numbered its postings already."""
+        self.event += 1
+        if self.auditor is not None:
+            self.auditor.begin(self.event, self.now, "reap")
 
     def do(self, operation: Operation) -> None:
         """One operation from outside."""

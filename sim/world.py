@@ -85,10 +85,13 @@ def accepted(key: int, round_: int, pattern: tuple[int, ...] | float, draft: int
     """
     if isinstance(pattern, tuple):
         return max(1, min(draft, pattern[round_ % len(pattern)]))
-    bits = (key ^ (round_ * 0x2545F4914F6CDD1D)) * 0xD6E8FEB86659FD93 & (1 << 64) - 1
-    bits ^= bits >> 32
     count = 1
-    while count < draft and (bits & 0xFF) < pattern * 256:
+    while count < draft:
+        if count % 8 == 1:
+            bits = (key ^ ((round_ + (count // 8 << 32)) * 0x2545F4914F6CDD1D)) * 0xD6E8FEB86659FD93 & (1 << 64) - 1
+            bits ^= bits >> 32
+        if (bits & 0xFF) >= pattern * 256:
+            break
         bits >>= 8
         count += 1
     return count

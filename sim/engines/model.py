@@ -48,11 +48,18 @@ class ModelEngine:
         controller = scheduler.controller
         if not controller.due(now):
             return ()
+        self._begin_reap()
         controller.reap(now)
         closed, controller.closed = tuple(controller.closed), []
         if closed:
             self._touched()
         return closed
+
+    def _begin_reap(self) -> None:
+        """Postings of a reaper pass belong to the event that comes next."""
+        at = self.scheduler.memory.ledger.context
+        at.event += 1
+        at.time, at.op, at.request, at.session = self.scheduler.now, "reap", None, None
 
     def _touched(self) -> None:
         """Something came from outside: the loop is not quiet, and what was computed of the state is stale."""
@@ -264,10 +271,6 @@ class ModelEngine:
         if scheduler.last is not None and scheduler.last is not scheduler.running:
             count += len(scheduler.last.reqs)
         return count
-
-    def reap_due(self, now: float) -> bool:
-        """Whether a second has passed since the last pass."""
-        return self.scheduler.controller.due(now)
 
     def next_reap(self) -> float | None:
         """When the reaper could next find something to do."""

@@ -159,8 +159,5 @@ class Engine(Protocol):
     def running(self) -> int:
         """Requests in the running batch and the batch in flight."""
 
-    def reap_due(self, now: float) -> bool:
-        """Whether `advance(now)` would run the session reaper."""
-
     def next_reap(self) -> float | None:
         """The earliest time at which the reaper could close something; None if it never will."""

@@ -208,20 +208,16 @@ class Auditor:
 
     def _judge_misreads(self) -> None:
         for misread in self._misreads:
-            key = f"corrupt {misread.session or misread.rid} {misread.slot}"
+            at = self._ledger.context
+            key = f"{misread.invariant} {misread.session or misread.rid} {misread.slots or at.event}"
             if key in self._breached:
                 continue
             self._breached.add(key)
-            at = self._ledger.context
-            what = (
-                f"position {misread.position} of request {misread.rid} should hold token {misread.expected}; "
-                f"slot {misread.slot} holds {misread.found}; {misread.count} positions differ"
-            )
             cause = Cause(
-                what, at.event, at.iteration, at.time, at.op, misread.rid, misread.session, [misread.slot],
-                misread.count,
+                misread.what, at.event, at.iteration, at.time, at.op, misread.rid, misread.session,
+                list(misread.slots), abs(misread.size),
             )  # fmt: skip
-            self._open("corrupt", "full", misread.count, cause, what)
+            self._open("corrupt", "full", misread.size, cause, misread.what, invariant=misread.invariant)
         self._misreads.clear()
 
     def _judge_fault(self, fault: Fault, terms: Terms) -> None:
@@ -326,6 +322,7 @@ class Auditor:
 
     def crash(self, error: EngineCrash) -> Verdict:
         """The scheduler raised during the open event."""
+        self._view.changed()
         terms = self._terms = self._scheduler.view.terms()
         if self._ledger.fresh or self._misreads:
             self._judge(terms, [])
@@ -340,9 +337,7 @@ class Auditor:
             f"the scheduler raised {error}",
             invariant="INV-8" if memory else "INV-3",
         )
-        self._undetected.append(verdict)
-        for each in self._undetected:
-            each.detect("crash", at.event, at.iteration)
+        self._detected("crash")
         return verdict
 
     def stuck(self, message: str) -> Verdict:

@@ -28,7 +28,7 @@ FREE: Tag = 0
 NOBODY: Tag = -1
 NODE, REQUEST, SESSION = 1, 2, 3
 _KINDS = {NODE: "node", REQUEST: "request", SESSION: "session"}
-_SAMPLE = 16
+SAMPLE = 16
 _REMEMBERED = 4096
 _SERIALS = 1 << 29
 
@@ -92,6 +92,10 @@ class Ledger:
         self._forgotten.append(tag)
         if len(self._forgotten) > _REMEMBERED:
             self._names.pop(self._forgotten.popleft(), None)
+
+    def named(self, tag: Tag) -> str | None:
+        """The name that an owner was given, if it is still known."""
+        return self._names.get(tag)
 
     def name(self, tag: Tag) -> str:
         """An owner in words."""
@@ -164,8 +168,10 @@ class TagPool:
             sample = self.backend.get(lost).tolist()
             fault = self.ledger.fault(
                 "orphan", self.pool, f"{what}; {count * self.unit_size} slots of {self.ledger.name(owner)} "
-                "are named by nothing any more", sample[:_SAMPLE], count * self.unit_size,
+                "are named by nothing any more", sample[:SAMPLE], count * self.unit_size,
             )  # fmt: skip
+            if owner & 3 == SESSION and fault.session is None:
+                fault.session = self.ledger.named(owner)
             for unit in sample:
                 self.tainted[unit] = fault
         return count
@@ -187,8 +193,9 @@ class TagPool:
             if group and owner == FREE and unit in in_group:
                 continue
             self.tags[unit] = target if owner == source else self._settle(owner, target)
-            if owner in (source, NOBODY):
+            if owner == NOBODY:
                 self.tainted.pop(unit, None)
+            if owner in (source, NOBODY):
                 continue
             self.ledger.touched += 1
             old = self.tainted.get(unit)
@@ -217,7 +224,7 @@ class TagPool:
             "foreign-free": f"{count} slots freed for {claimed} although {name} owns them",
             "alias": f"{count} slots handed out from the free list although {name} owns them",
         }[kind]
-        fault = self.ledger.fault(kind, self.pool, f"{op}: {what}", [e[0] for e in entries[:_SAMPLE]], count)
+        fault = self.ledger.fault(kind, self.pool, f"{op}: {what}", [e[0] for e in entries[:SAMPLE]], count)
         for entry in entries:
             self.tainted[entry[0]] = fault
 

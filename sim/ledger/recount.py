@@ -174,7 +174,7 @@ class Recount:
         for name, slot in self._scheduler.cache.slots.items():
             session = self._scheduler.controller.sessions.get(name)
             turn = session.node if session is not None else None
-            if slot.row is None or turn is None or turn.row is not None:
+            if slot.row is None or turn is None or not turn.finished:
                 continue
             if not slot.protected <= slot.committed <= slot.allocated:
                 continue

@@ -188,14 +188,16 @@ class PointPart(Timed):
         return self
 
 
+_INVARIANTS = [f"INV-{n}" for n in range(1, 12)]
+
+
 def _invariant(value: Any) -> str:
-    known = [f"INV-{n}" for n in range(1, 11)]
-    if value not in known:
-        raise ValueProblem(f"{value!s:.40} is no invariant", "write INV-1 to INV-10")
+    if value not in _INVARIANTS:
+        raise ValueProblem(f"{value!s:.40} is no invariant", f"write {_INVARIANTS[0]} to {_INVARIANTS[-1]}")
     return str(value)
 
 
-Invariant = Annotated[str, Read(_invariant, {"enum": [f"INV-{n}" for n in range(1, 11)]})]
+Invariant = Annotated[str, Read(_invariant, {"enum": _INVARIANTS})]
 
 
 class ExpectPart(Part):

@@ -111,6 +111,8 @@ def alloc_decode(memory: Memory, table: ReqTable, lanes: Lanes) -> Array:
     if slots is None:
         what = "Out of memory." if page == 1 else "Decode out of memory."
         raise out_of_memory(what, count, memory)
+    if memory.ledger.touched:
+        _lose_overwritten(memory, lanes, committed - ONE, where)
     flat[where] = memory.backend.narrow(slots)
     cursor.where += ONE
     cursor.allocated += ONE
@@ -122,6 +124,16 @@ def alloc_decode(memory: Memory, table: ReqTable, lanes: Lanes) -> Array:
     else:
         table.batch_moved()
     return slots
+
+
+def _lose_overwritten(memory: Memory, lanes: Lanes, at: Ints, where: Array) -> None:
+    """Where two live turns share a row, a decode step of one can overwrite what the other has written there."""
+    page = memory.page_size
+    behind = np.nonzero((memory.rows.extent[lanes.rows] > at) & (at % page == 0))[0]
+    for i in behind.tolist():
+        unit = memory.backend.copy(memory.rows.flat[where[i : i + 1]]) // page
+        what = f"row {lanes.rows[i]} was overwritten at {at[i]} by another turn's decode step"
+        memory.allocator.owners.orphan(unit, int(lanes.tags[i]), what)
 
 
 def _cursor(table: ReqTable, lanes: Lanes) -> Cursor:

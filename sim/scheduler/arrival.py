@@ -23,13 +23,14 @@ class Arrivals:
 
     def __init__(
         self, config: RunConfig, memory: Memory, table: ReqTable, controller: SessionController,
-        queue: Callable[[Req], None],
+        queue: Callable[[Req], None], continues: Callable[[str, Session, Ints], None],
     ) -> None:  # fmt: skip
         self._config = config
         self._memory = memory
         self._table = table
         self._controller = controller
         self._queue = queue
+        self._continues = continues
         self._serial = 0
 
     def _make(self, spec: Request, origin: Ints, tag: Tag | None) -> Req:
@@ -69,7 +70,9 @@ class Arrivals:
         session.last_active = now
         refused = history.refuse(session)
         if refused is None:
-            prompt = np.concatenate((session.history(), prompt))
+            text_so_far = session.history()
+            self._continues(spec.rid, session, text_so_far)
+            prompt = np.concatenate((text_so_far, prompt))
         req = self._make(spec, prompt, session.tag)
         req.session = session
         if refused is None:

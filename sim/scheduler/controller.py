@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable
 
-from sim.ledger.owners import SESSION
+from sim.ledger.owners import SAMPLE, SESSION
 from sim.scheduler.request import Req
 from sim.scheduler.session import Session, SessionSlot
 from sim.scheduler.streaming import StreamingCache
@@ -20,12 +20,15 @@ class SessionController:
     merely open; the order of a pass is the order of opening, as in the real controller's walk over all of them.
     """
 
-    def __init__(self, cache: StreamingCache, row_in_use: Callable[[int], bool]) -> None:
+    def __init__(
+        self, cache: StreamingCache, row_in_use: Callable[[int], bool], forget: Callable[[Session], None]
+    ) -> None:
         self.cache = cache
         self.release = cache.release
         self.sessions: dict[str, Session] = {}
         self.closed: list[str] = []
         self._row_in_use = row_in_use
+        self._forget = forget
         self._last_reap = 0.0
         self._opened = 0
         self._deadlines: list[tuple[float, int, Session]] = []
@@ -59,6 +62,7 @@ class SessionController:
 
     def remove(self, session: Session) -> None:
         """Release all that it holds, and forget it."""
+        self.cache.memory.ledger.context.session = session.name
         slot = self.cache.slots.get(session.name)
         in_use = slot is not None and slot.row is not None and self._row_in_use(slot.row)
         if in_use and slot is not None:
@@ -66,16 +70,20 @@ class SessionController:
         self.cache.release_session(session.name, row_in_use=in_use)
         del self.sessions[session.name]
         self.cache.memory.ledger.forget(session.tag)
+        self._forget(session)
         self.closed.append(session.name)
 
     def _freed_under_a_turn(self, session: Session, slot: SessionSlot) -> None:
         memory = self.cache.memory
         count = memory.ceil(slot.allocated) - slot.protected
         assert slot.row is not None
-        memory.ledger.fault(
+        slots = memory.rows.read(slot.row, slot.protected, slot.allocated)
+        units = memory.backend.get(memory.backend.unique(slots // memory.page_size)).tolist()
+        fault = memory.ledger.fault(
             "alias", "full", f"session {session.name} was closed under its running turn: {count} slots were freed "
-            f"that row {slot.row} still names", [slot.row], count,
+            f"that row {slot.row} still names", units[:SAMPLE], count,
         )  # fmt: skip
+        memory.allocator.owners.tainted.update(dict.fromkeys(units, fault))
 
     def expire(self, name: str, now: float) -> None:
         """Let the session's time-out have passed."""
@@ -107,7 +115,7 @@ class SessionController:
         for _, session in sorted(looked_at.items()):
             if session.timed_out(now):
                 self.release.closing.close(self, session)
-            if session.name in self.sessions:
+            if session.name in self.sessions and not session.close_on_finish:
                 self._await_timeout(session)
 
     def _reap_deferred(self) -> None:
@@ -128,7 +136,7 @@ class SessionController:
     def next_reap(self) -> float | None:
         """When a pass could next find something to do."""
         soonest: float | None = None
-        if any(self._ended(session.node) for session in self._deferred):
+        if any(self._ended(session.node) and not session.inflight for session in self._deferred):
             soonest = 0.0
         if self._deadlines:
             deadline = self._deadlines[0][0] + 1e-9

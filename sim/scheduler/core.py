@@ -14,11 +14,12 @@ from typing import Literal
 
 from sim.config import RunConfig
 from sim.engines.protocol import Request, StepReport
+from sim.ledger.conversations import Conversations
 from sim.scheduler.arrival import Arrivals, default_priority
 from sim.scheduler.batch import Batch
 from sim.scheduler.cache import PrefixCache
 from sim.scheduler.controller import SessionController
-from sim.scheduler.forward import Forward
+from sim.scheduler.forward import Forward, Misread
 from sim.scheduler.memory import Memory
 from sim.scheduler.ordering import OrderContext
 from sim.scheduler.release import QueueOrder, Release
@@ -27,9 +28,11 @@ from sim.scheduler.request import Finish, Req
 from sim.scheduler.results import Launched
 from sim.scheduler.retract import Retractor
 from sim.scheduler.selfcheck import View
+from sim.scheduler.session import Session
 from sim.scheduler.speculation import Speculation
 from sim.scheduler.streaming import StreamingCache
 from sim.scheduler.table import ReqTable
+from sim.world import Ints
 
 _KINDS: dict[str, Literal["prefill", "decode", "mixed"]] = {
     "extend": "prefill",
@@ -64,8 +67,13 @@ class Scheduler:
         self.table = ReqTable(self._roots)
         self.forward = Forward(self.memory, self.table)
         self.cache = StreamingCache(self.memory, PrefixCache(self.memory))
-        self.controller = SessionController(self.cache, self.row_in_use)
-        self.arrivals = Arrivals(config, self.memory, self.table, self.controller, self.enqueue)
+        self.conversations = Conversations()
+        self.controller = SessionController(
+            self.cache, self.row_in_use, lambda session: self.conversations.forget(session.tag)
+        )
+        self.arrivals = Arrivals(
+            config, self.memory, self.table, self.controller, self.enqueue, self._history_differs
+        )
         self.release_kv = ReleaseKV(
             self.memory, self.cache, self.forward, speculative=self.knobs.speculative is not None
         )
@@ -171,7 +179,20 @@ class Scheduler:
         self.endings += 1
         self.release_kv(req, insert=True)
         assert req.finish is not None
+        if not req.finish.aborted:
+            counts = req.out if req.finished_len is None else req.finished_len
+            self.conversations.ended(req.tag, req.tokens(req.prompt_len + counts))
         (self.happened.aborted if req.finish.aborted else self.happened.finished).append(req.rid)
+
+    def _history_differs(self, rid: str, session: Session, history: Ints) -> None:
+        """A turn is made from this history: note it if the conversation was another."""
+        surplus = self.conversations.surplus(session.tag, history)
+        if surplus is not None:
+            what = (
+                f"turn {rid} is made from a history of {len(history)} tokens, but session {session.name} has said "
+                f"{len(history) - surplus}: what was aborted, refused or retracted is no part of a conversation"
+            )
+            self.forward.misreads.append(Misread(rid, session.name, what, surplus or 1, (), "INV-11"))
 
     def row_in_use(self, row: int) -> bool:
         """Whether a live request works on this row."""

@@ -21,15 +21,14 @@ from sim.world import EOS, Ints, tokens_at
 
 @dataclass(frozen=True, slots=True)
 class Misread:
-    """A position read back that does not hold what was written for it."""
+    """Text that is not what it should be: positions read back, or a prompt; `size` tokens of it."""
 
     rid: str
     session: str | None
-    position: int
-    slot: int
-    count: int
-    expected: int
-    found: str
+    what: str
+    size: int
+    slots: tuple[int, ...]
+    invariant: str = "INV-6"
 
 
 class Forward:
@@ -96,17 +95,11 @@ class Forward:
             return
         at = wrong[0]
         slot = int(slots[at])
-        self.misreads.append(
-            Misread(
-                rid=rid,
-                session=session,
-                position=start + at,
-                slot=slot,
-                count=len(wrong),
-                expected=int(tokens[at]),
-                found=str(memory.kv.describe(slot)),
-            )
+        what = (
+            f"position {start + at} of request {rid} should hold token {int(tokens[at])}; "
+            f"slot {slot} holds {memory.kv.describe(slot)}; {len(wrong)} positions differ"
         )
+        self.misreads.append(Misread(rid, session, what, len(wrong), (slot,)))
 
 
 def _session_of(req: Req) -> str | None:

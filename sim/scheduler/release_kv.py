@@ -43,5 +43,5 @@ class ReleaseKV:
         memory.lose_names(row, 0, req.tag, "its row was handed back")
         memory.rows.give_back(row, req.tag)
         req.row = None
-        if req.session is None and req.tag & 3 == REQUEST:
+        if req.tag & 3 == REQUEST:
             memory.ledger.forget(req.tag)

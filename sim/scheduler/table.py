@@ -25,9 +25,9 @@ NO_ROW = -1
 class ReqTable:
     """One column per request, one line per field.
 
-    Whenever a cursor (c, a or p) moves, `version` grows, and `moved` names the request, or `all_moved` says that a whole
-    batch did. A plain decode step only adds to `steps`: it moves c and a of all its requests on by one, so that sums
-    over a batch can be carried on without a new pass.
+    Whenever a cursor (c, a or p) moves, `version` grows, and `moved` names the request, or `all_moved` says that a
+    whole batch did. A plain decode step only adds to `steps`: it moves c and a of all its requests on by one, so that
+    sums over a batch can be carried on without a new pass.
     """
 
     def __init__(self, roots: Callable[[], Iterable[Any]], capacity: int = 256) -> None:

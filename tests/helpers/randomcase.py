@@ -5,7 +5,7 @@ Every seed picks its own mix, with some operations switched off, so that rare co
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
@@ -46,9 +46,10 @@ class Case:
 def draw_case(seed: int, *, calm: bool = False, release: dict[str, Any] | None = None) -> Case:
     """The case of this seed; a calm one stays clear of the faults that 0.5.11 still has.
 
-    These are: two turns of a session at once; a named pause that hits while a prompt is split; a one-token first turn
-    retracted before its first token; requests that ignore EOS where the cache is off; and in small pools a
-    forced step without room, or an over-long prompt, whose negative output length makes room that is not there.
+    These are: two turns of a session at once; a turn that is retracted and then aborted; a named pause that hits while
+    a prompt is split; a one-token first turn retracted before its first token; requests that ignore EOS where the cache
+    is off; and in small pools a forced step without room, or an over-long prompt, whose negative output length makes
+    room that is not there.
     """
     random = Random(f"case {seed} {calm}")
     if release is None:
@@ -63,6 +64,7 @@ def draw_case(seed: int, *, calm: bool = False, release: dict[str, Any] | None =
             weights[name] = 0
     if calm:
         weights["second"] = 0
+        knobs = replace(knobs, max_queued=None, waiting_timeout=None, running_timeout=None)
         if pool.tokens < AMPLE:
             weights["memory"] = weights["overlong"] = 0
     outputs = (1, 1, 2, 3, 5, 8, 13, 30) if random.random() < 0.3 else (1, 1, 2, 3, 4, 6, 9)
@@ -98,9 +100,7 @@ def _sizes(random: Random, calm: bool) -> tuple[PoolConfig, SchedulerConfig]:
         "radix": random.random() < 0.8, "session_gate": False, **_order(random), **_odds(random, calm),
     }  # fmt: skip
     rows = running + random.choice([4, 8]) if calm else running + random.choice([0, 1, 4, 8])
-    pool = PoolConfig(
-        tokens=tokens // page * page, page_size=page, rows=rows, context=random.choice([96, 160, 512])
-    )
+    pool = PoolConfig(tokens=tokens // page * page, page_size=page, rows=rows, context=random.choice([96, 160, 512]))
     return pool, SchedulerConfig(**knobs)
 
 

@@ -196,11 +196,18 @@ class Player:
         return Request(
             rid=rid, prompt=tuple(prompt), max_new=random.choice(self.case.outputs), session=session, accept=accept,
             priority=random.choice([None, 0, 1, 5, 20]) if knobs.priority else None,
-            stop_at=random.randint(1, 10) if random.random() < 0.3 else None, ignore_eos=random.random() < 0.2 and not (calm and not knobs.radix),
+            stop_at=random.randint(1, 10) if random.random() < 0.3 else None,
+            ignore_eos=random.random() < 0.2 and not (calm and not knobs.radix),
         )  # fmt: skip
 
     def _abort(self) -> list[Action]:
         live = self._live()
+        if self.case.calm:
+            scheduler = self.engine.scheduler
+            batches = [b.reqs for b in (scheduler.running, scheduler.last) if b is not None]
+            reqs = [*scheduler.waiting, *(r for batch in batches for r in batch)]
+            taken_back = {r.rid for r in reqs if r.retractions}
+            live = [rid for rid in live if not any(other.startswith(rid) for other in taken_back)]
         return [Abort(request=self._random.choice(live))] if live else self._step()
 
     def _close(self) -> list[Action]:

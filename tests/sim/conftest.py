@@ -151,9 +151,6 @@ class TinyEngine:
     def running(self):
         return len(self.batch)
 
-    def reap_due(self, now):
-        return True
-
     def next_reap(self):
         times = [self.touched[s] + limit for s, limit in self.sessions.items() if limit is not None]
         return min([*times, self.now] if self.expired else times, default=None)

@@ -163,9 +163,6 @@ def test_waiting_work_is_not_stuck_while_a_message_is_still_to_come(play):
 
 def test_a_reaper_that_never_frees_anything_does_not_keep_a_run_alive(play, tiny_engine):
     class Busybody(tiny_engine):
-        def reap_due(self, now):
-            return True
-
         def next_reap(self):
             return self.now + 1.0
 

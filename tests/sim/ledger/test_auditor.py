@@ -115,7 +115,8 @@ def test_closing_a_session_in_flight_frees_what_its_turn_still_reads():
     assert rig.auditor.loss() == (0, 6)
 
 
-def test_closing_in_flight_on_0_5_10_ends_in_a_double_free_and_a_crash():
+def test_closing_in_flight_on_0_5_10_ends_in_a_crash():
+    """The turn gives back what was given back when its session closed: the same cause, no verdict of its own."""
     rig = Rig("sglang-0.5.10")
     rig.open("a")
     rig.run_turn("a/1", 20, 6)
@@ -124,7 +125,7 @@ def test_closing_in_flight_on_0_5_10_ends_in_a_double_free_and_a_crash():
     rig.close("a")
     with pytest.raises(Over):
         rig.drain()
-    assert [v.verdict for v in rig.verdicts if v.verdict != "false-alarm"] == ["alias", "double-free", "crash"]
+    assert [v.verdict for v in rig.verdicts if v.verdict != "false-alarm"] == ["alias", "crash"]
     assert rig.verdicts[-1].detected_by == "crash"
 
 

@@ -62,7 +62,9 @@ def test_a_slot_that_holds_nothing_has_no_cursors():
     assert watch.breaches() == []
 
 
-@pytest.mark.parametrize(("field", "value", "size"), [("committed", 30, -6), ("allocated", 20, -4), ("protected", 25, -1)])
+@pytest.mark.parametrize(
+    ("field", "value", "size"), [("committed", 30, -6), ("allocated", 20, -4), ("protected", 25, -1)]
+)
 def test_a_running_request_whose_cursors_are_out_of_order(field, value, size):
     """20 + 4 tokens: p = 20, c = a = 24."""
     rig = Rig()

@@ -134,8 +134,8 @@ KEYS_AND_TYPES = [
         "6:42: `clean` has no size; leave `size` out, or name the verdict",
     ),
     (
-        "expect: {default: {verdict: leak, invariant: INV-11}}\n",
-        "6:46: `invariant`: INV-11 is no invariant; write INV-1 to INV-10",
+        "expect: {default: {verdict: leak, invariant: INV-12}}\n",
+        "6:46: `invariant`: INV-12 is no invariant; write INV-1 to INV-11",
     ),
     (
         "expect: {default: {verdict: clean, points: [{at: 1s}]}}\n",

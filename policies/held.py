@@ -32,6 +32,7 @@ class ActiveFlag(AllSlots):
     The pairing breaks whenever a turn was lent a slot but is in no batch: refused, aborted in the queue.
     """
 
+    decision: ClassVar[str] = "held"
     name: ClassVar[str] = "flag"
 
     def restored(self, slot: SessionSlot) -> None:
@@ -50,6 +51,7 @@ class ActiveFlag(AllSlots):
 class ActiveRows(AllSlots):
     """22753: a slot counts unless its row belongs to a request in a batch, as computed at each check."""
 
+    decision: ClassVar[str] = "held"
     name: ClassVar[str] = "rows"
     counts_rowless: ClassVar[bool] = False
 

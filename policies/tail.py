@@ -35,6 +35,7 @@ class Kept:
 class TrimmedAtRelease(Kept):
     """21875: the over-allocated part [ceil(c), a) is freed when the turn ends; the rest as before."""
 
+    decision: ClassVar[str] = "tail"
     name: ClassVar[str] = "trimmed-at-release"
 
     def released(self, cache: StreamingCache, slot: SessionSlot) -> None:

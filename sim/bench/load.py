@@ -6,11 +6,11 @@ Each of `batch` clients sends a request (prompt 64, output 512 to 1535) and, whe
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import replace
 from pathlib import Path
 
-from simpy import Environment
+from simpy import Environment, Timeout
 
 from policies.releases import DEFAULT_RELEASE
 from sim.clock import Clock
@@ -88,12 +88,12 @@ class _Clients:
 def timeout_cost(count: int = 200_000) -> float:
     """Seconds of one bare SimPy timeout: the unit of the benchmarks."""
 
-    def ticking(env: Environment) -> object:
+    def ticking(env: Environment) -> Generator[Timeout, None, None]:
         while True:
             yield env.timeout(1.0)
 
     env = Environment()
-    env.process(ticking(env))  # type: ignore[arg-type]
+    env.process(ticking(env))
     start = time.process_time()
     env.run(until=count)
     return (time.process_time() - start) / count

@@ -13,6 +13,7 @@ from sim.engines.protocol import (
     RetractHow,
     SessionState,
     Snapshot,
+    State,
     StepReport,
 )
 from sim.scheduler.batch import Batch
@@ -234,11 +235,11 @@ class ModelEngine:
             self._settle(report.aborted, "aborted")
         return report
 
-    def _settle(self, rids: Sequence[str], state: str) -> None:
+    def _settle(self, rids: Sequence[str], state: State) -> None:
         for rid in rids:
             req = self._live.pop(rid, None)
             if req is not None:
-                self._past[rid] = Progress(state, req.prompt_len, req.out)  # type: ignore[arg-type]
+                self._past[rid] = Progress(state, req.prompt_len, req.out)
                 if len(self._past) > _REMEMBERED:
                     self._past.popitem(last=False)
 
@@ -247,11 +248,12 @@ class ModelEngine:
         req = self._live.get(rid)
         if req is None:
             return self._past.get(rid, Progress("unknown", 0, 0))
+        state: State = "prefill"
         if req in self.scheduler.waiting:
             state = "queued"
-        else:
-            state = "decode" if req.out or req.chunks_pending == 0 else "prefill"
-        return Progress(state, req.prompt_len, req.out)  # type: ignore[arg-type]
+        elif req.out or req.chunks_pending == 0:
+            state = "decode"
+        return Progress(state, req.prompt_len, req.out)
 
     @property
     def idle(self) -> bool:

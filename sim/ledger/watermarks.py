@@ -134,7 +134,8 @@ class Watermarks:
                 continue
             other = holders.setdefault(row, req)
             if other is not req:
-                session = (req.session or other.session).name if (req.session or other.session) else None  # type: ignore[union-attr]
+                owner = req.session or other.session
+                session = owner.name if owner else None
                 yield Breach(
                     "INV-5", f"row {row}: {other.rid} {req.rid}",
                     f"requests {other.rid} and {req.rid} both work on row {row}", req.rid, session, 1,

@@ -201,14 +201,16 @@ class Player:
         )  # fmt: skip
 
     def _abort(self) -> list[Action]:
-        live = self._live()
-        if self.case.calm:
-            scheduler = self.engine.scheduler
-            batches = [b.reqs for b in (scheduler.running, scheduler.last) if b is not None]
-            reqs = [*scheduler.waiting, *(r for batch in batches for r in batch)]
-            taken_back = {r.rid for r in reqs if r.retractions}
-            live = [rid for rid in live if not any(other.startswith(rid) for other in taken_back)]
+        live = [rid for rid in self._live() if not (self.case.calm and self._keeps_its_text(rid))]
         return [Abort(request=self._random.choice(live))] if live else self._step()
+
+    def _keeps_its_text(self, rid: str) -> bool:
+        """Whether an abort would hit a turn that waits, or one that was retracted: both leave their session wrong."""
+        scheduler = self.engine.scheduler
+        batches = [b.reqs for b in (scheduler.running, scheduler.last) if b is not None]
+        taken_back = (r for reqs in batches for r in reqs if r.retractions)
+        wrong = [r.rid for r in (*scheduler.waiting, *taken_back) if r.session is not None]
+        return any(other.startswith(rid) for other in wrong)
 
     def _close(self) -> list[Action]:
         return [Close(session=self._random.choice(self._opened))]

@@ -47,16 +47,19 @@ def next_batch(scheduler: Scheduler) -> tuple[Batch | None, int]:
 
 
 def merge_prefilled(scheduler: Scheduler, last: Batch, excluded: list[Req]) -> None:
-    """What has been prefilled joins the running batch."""
+    """What has been prefilled joins the running batch; who ended in it makes room."""
     before = len(last.reqs)
     last.drop(scheduler.endings, excluded)
     if len(last.reqs) < before:
         scheduler.running.full = False
-    if last.reqs:
-        if scheduler.running.reqs:
-            scheduler.running.merge(last)
-        else:
-            scheduler.running = last
+    _join_running(scheduler, last)
+
+
+def _join_running(scheduler: Scheduler, last: Batch) -> None:
+    if last.reqs and scheduler.running.reqs:
+        scheduler.running.merge(last)
+    elif last.reqs:
+        scheduler.running = last
 
 
 def _time_out(scheduler: Scheduler) -> None:
@@ -298,11 +301,7 @@ def retract_now(scheduler: Scheduler, rids: list[str] | None) -> None:
     if last is not None and last.is_extend:
         keep_out = [scheduler.chunked] if rids is not None and scheduler.chunked is not None else []
         last.drop(scheduler.endings, keep_out)
-        if last.reqs:
-            if scheduler.running.reqs:
-                scheduler.running.merge(last)
-            else:
-                scheduler.running = last
+        _join_running(scheduler, last)
     scheduler.last = scheduler.current = None
     running = scheduler.running
     if not running.reqs:

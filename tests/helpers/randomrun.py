@@ -209,7 +209,7 @@ class Player:
         scheduler = self.engine.scheduler
         batches = [b.reqs for b in (scheduler.running, scheduler.last) if b is not None]
         taken_back = (r for reqs in batches for r in reqs if r.retractions)
-        wrong = [r.rid for r in (*scheduler.waiting, *taken_back) if r.session is not None]
+        wrong = [r.rid for r in (*scheduler.waiting, *taken_back) if r.spec.session is not None]
         return any(other.startswith(rid) for other in wrong)
 
     def _close(self) -> list[Action]:

@@ -30,6 +30,8 @@ NODE, REQUEST, SESSION = 1, 2, 3
 _KINDS = {NODE: "node", REQUEST: "request", SESSION: "session"}
 SAMPLE = 16
 _REMEMBERED = 4096
+MOST_UNREAD = 4096
+"""Faults kept for an auditor; a run without one must not grow with its faults."""
 _SERIALS = 1 << 29
 
 
@@ -113,7 +115,8 @@ class Ledger:
             kind=kind, pool=pool, what=what, count=count, units=units, event=at.event, iteration=at.iteration,
             time=at.time, op=at.op, request=at.request, session=at.session,
         )  # fmt: skip
-        self.fresh.append(fault)
+        if len(self.fresh) < MOST_UNREAD:
+            self.fresh.append(fault)
         self.touched += 1
         return fault
 

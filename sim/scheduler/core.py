@@ -192,7 +192,7 @@ class Scheduler:
                 f"turn {rid} is made from a history of {len(history)} tokens, but session {session.name} has said "
                 f"{len(history) - surplus}: what was aborted, refused or retracted is no part of a conversation"
             )
-            self.forward.misreads.append(Misread(rid, session.name, what, surplus or 1, (), "INV-11"))
+            self.forward.note(Misread(rid, session.name, what, surplus or 1, (), "INV-11"))
 
     def row_in_use(self, row: int) -> bool:
         """Whether a live request works on this row."""

@@ -219,20 +219,26 @@ class Player:
         return [Expire(session=self._random.choice(self._opened)), self._later(0.01)]
 
     def _pause(self) -> list[Action]:
-        return [Retract(rids=None, how="pause")]
+        return [Retract(rids=None, how="pause")] if self._may_retract() else self._step()
 
     def _pause_some(self) -> list[Action]:
         running = self._running()
-        if self.case.calm and self.engine.scheduler.chunked is not None:
+        split = self.case.calm and self.engine.scheduler.chunked is not None
+        if not running or split or not self._may_retract():
             return self._step()
-        return [Retract(rids=(self._random.choice(running),), how="pause")] if running else self._step()
+        return [Retract(rids=(self._random.choice(running),), how="pause")]
 
     def _memory(self) -> list[Action]:
         running = [r.rid for r in self.engine.scheduler.running.reqs]
-        if not running:
+        if not running or not self._may_retract():
             return self._step()
-        rids = self._random.choice([None, (self._random.choice(running),)])
-        return [Retract(rids=rids, how="memory"), STEP]
+        return [Retract(rids=self._random.choice([None, (self._random.choice(running),)]), how="memory"), STEP]
+
+    def _may_retract(self) -> bool:
+        """Not, in a calm case, while a request that was aborted has not ended."""
+        scheduler = self.engine.scheduler
+        batches = [b.reqs for b in (scheduler.running, scheduler.last) if b is not None]
+        return not (self.case.calm and any(r.to_finish for reqs in batches for r in reqs))
 
     def _refuse(self) -> list[Action]:
         waiting = [r.rid for r in self.engine.scheduler.waiting]

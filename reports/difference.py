@@ -34,7 +34,7 @@ _SAME_SCALE = 20
 @look()
 def difference_figure(runs: Sequence[Run]) -> Figure:
     """One frame with a row per variant; in a sound release line and area both stay at zero."""
-    end = float(max((run.series.event[-1] for run in runs if len(run.series)), default=0)) + 1
+    end = float(max((run.series.event[-1] for run in runs if len(run.series)), default=1)) + 1
     marks = [marks_of(run.outcome.verdicts, events=end, width=_WIDTH_POINTS) for run in runs]
     heights = [_ROW_POINTS + LEVEL_POINTS * levels_of(row) for row in marks]
     height = sum(heights) + _TITLE_POINTS * len(runs) + _EDGES_POINTS

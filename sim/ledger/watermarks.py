@@ -37,6 +37,7 @@ class Watermarks:
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
         self._width = scheduler.memory.rows.width
+        self._page = scheduler.memory.page_size
         self._version = -1
         self._until_full = 0
         self._prefill = -1
@@ -97,12 +98,12 @@ class Watermarks:
 
     def _request(self, req: Req) -> Iterator[Breach]:
         p, c, a = req.protected, req.committed, req.allocated
-        if req.counted and req.row is not None and not p <= c <= a <= self._width:
+        if req.counted and req.row is not None and (not p <= c <= a <= self._width or p % self._page):
             session = req.session.name if req.session else None
             yield Breach(
                 "INV-4", f"request {req.rid}",
                 f"request {req.rid}: p={p}, c={c}, a={a}, row width {self._width}; "
-                "0 ≤ p ≤ c ≤ a ≤ width does not hold",
+                "0 ≤ p ≤ c ≤ a ≤ width, p on a page boundary, does not hold",
                 req.rid, session, min(c - p, a - c, self._width - a),
             )  # fmt: skip
 
@@ -112,10 +113,10 @@ class Watermarks:
         if slot is None or slot.row is None:
             return
         p, c, a = slot.protected, slot.committed, slot.allocated
-        if not 0 <= p <= c <= a or p % scheduler.memory.page_size:
+        if not 0 <= p <= c <= a <= self._width or p % self._page:
             yield Breach(
-                "INV-4", f"session {name}", f"slot of session {name}: p={p}, c={c}, a={a}; 0 ≤ p ≤ c ≤ a does not hold",
-                None, name, min(c - p, a - c),
+                "INV-4", f"session {name}", f"slot of session {name}: p={p}, c={c}, a={a}; 0 ≤ p ≤ c ≤ a ≤ width does not hold",
+                None, name, min(c - p, a - c, self._width - a),
             )  # fmt: skip
 
     def _shared_rows(self, batches: list[Batch]) -> Iterator[Breach]:

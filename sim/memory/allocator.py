@@ -82,11 +82,11 @@ class TokenAllocator(_Grouping):
 
     def available(self) -> int:
         """Free tokens."""
-        return len(self.free_list)
+        return self.free_list.count
 
     def alloc(self, count: int, owners: OwnerTags | None) -> Array | None:
         """The first `count` free slots, or None."""
-        if count > len(self.free_list):
+        if count > self.free_list.count:
             return None
         slots = self.free_list.take(count)
         if owners is not None:
@@ -137,7 +137,7 @@ class PagedAllocator(_Grouping):
 
     def available(self) -> int:
         """Free tokens, in whole pages."""
-        return len(self.free_list) * self.page_size
+        return self.free_list.count * self.page_size
 
     def free(self, slots: Array, owner: Tag) -> None:
         """The whole page of every slot given, to the front of the list."""
@@ -166,7 +166,7 @@ class PagedAllocator(_Grouping):
         begun = (prefix + (size - 1)) // size
         fresh = (seq + (size - 1)) // size - begun
         needed = int(fresh.sum())
-        if needed > len(self.free_list):
+        if needed > self.free_list.count:
             return None
         pages = self.free_list.take(needed)
         if needed and owners is not None:
@@ -193,7 +193,7 @@ class PagedAllocator(_Grouping):
         """The slot after `last`, or a new page where position seq−1 begins one."""
         starts_page = (seq - 1) % self.page_size == 0
         needed = int(np.count_nonzero(starts_page))
-        if needed > len(self.free_list):
+        if needed > self.free_list.count:
             return None
         slots = last + 1
         if needed:

@@ -15,7 +15,7 @@ from sim.memory.backend import Array, Backend
 class FreeList:
     """Indices in the order in which they will be handed out."""
 
-    __slots__ = ("_backend", "_buffer", "_head", "_room", "_tail", "tensor")
+    __slots__ = ("_backend", "_buffer", "_head", "_room", "_tail", "count", "tensor")
 
     def __init__(self, backend: Backend, first: int, last: int) -> None:
         self._backend = backend
@@ -25,9 +25,10 @@ class FreeList:
         self._head = (self._room - size) // 2
         self._tail = self._head + size
         self._buffer[self._head : self._tail] = backend.arange(first, last + 1)
+        self.count = size
 
     def __len__(self) -> int:
-        return self._tail - self._head
+        return self.count
 
     def view(self) -> Array:
         """The list itself, in order; valid until the next change."""
@@ -37,6 +38,7 @@ class FreeList:
         """The first `count` indices, removed. The caller has tested that there are so many."""
         head = self._head
         self._head = head + count
+        self.count -= count
         return self._buffer[head : head + count] + 0
 
     @property
@@ -46,6 +48,7 @@ class FreeList:
 
     def untake(self, mark: int) -> None:
         """Put back, in order, what was taken since `mark`."""
+        self.count += self._head - mark
         self._head = mark
 
     def put_back(self, indices: Array) -> None:
@@ -55,6 +58,7 @@ class FreeList:
             self._centre(0, count)
         self._buffer[self._tail : self._tail + count] = indices
         self._tail += count
+        self.count += count
 
     def put_front(self, indices: Array) -> None:
         """Add at the front, keeping the order of `indices`."""
@@ -63,6 +67,7 @@ class FreeList:
             self._centre(count, 0)
         self._buffer[self._head - count : self._head] = indices
         self._head -= count
+        self.count += count
 
     def _centre(self, before: int, after: int) -> None:
         """Move the list so that there is room on both sides; grow if duplicates made it outgrow the buffer."""

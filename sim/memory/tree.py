@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from sim.ledger.owners import NODE, Ledger, OwnerTags, Tag, TagPool
+from sim.ledger.owners import NODE, Ledger, NoOwners, OwnerTags, Tag
 from sim.memory.allocator import PagedAllocator, TokenAllocator
 from sim.memory.backend import Array, Backend
 from sim.memory.eviction import LeafHeap
@@ -245,8 +245,7 @@ class RadixTree:
 
     def shadow(self) -> RadixTree:
         """An empty tree of single tokens that owns no memory: for comparing texts with each other."""
-        pool = TagPool(Ledger(), self.backend, "shadow", 0, 1, track=False)
-        allocator = TokenAllocator(self.backend, 1, pool)
+        allocator = TokenAllocator(self.backend, 1, NoOwners(self.backend))
         return RadixTree(self.backend, allocator, Ledger(), eviction=lambda node: node.last_access)
 
     def nodes(self) -> Iterator[Node]:

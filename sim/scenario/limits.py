@@ -66,6 +66,10 @@ def scheduler_problems(
         place = node.place_of("scheduler", "speculative", "topk")
         what = f"speculation with topk {spec.topk} does not run under overlap"
         yield ScenarioError(place, what, "write `topk: 1` or `overlap: false`")
+    if spec.topk > 1 and config.pool.page_size > 1:
+        place = node.place_of("scheduler", "speculative", "topk")
+        what = f"speculation with topk {spec.topk} is not modelled with pages of {config.pool.page_size}"
+        yield ScenarioError(place, what, "write `topk: 1` or `page_size: 1`")
     if spec.topk == 1 and spec.draft != spec.steps + 1:
         place = node.place_of("scheduler", "speculative", "draft")
         what = f"with topk 1 a round verifies steps + 1 = {spec.steps + 1} tokens, not {spec.draft}"

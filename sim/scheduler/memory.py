@@ -53,7 +53,7 @@ class Memory:
         rows = self.rows
         extent = int(rows.extent[row])
         start = self.ceil(start)
-        if start < extent and self.allocator.owners.track:
+        if start < extent:
             slots = rows.read(row, start, extent)
             units = slots if self.page_size == 1 else slots // self.page_size
             self.allocator.owners.orphan(units, owner, what)

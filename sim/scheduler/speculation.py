@@ -39,7 +39,8 @@ class Speculation:
         """Tokens that one v1 round of `count` requests may need."""
         page, steps, draft = self._memory.page_size, self.config.steps, self.config.draft
         if page > 1:
-            steps, draft = self._memory.ceil(steps), self._memory.ceil(draft)
+            partial = page if self.config.topk > 1 else 0
+            steps, draft = self._memory.ceil(steps + partial), self._memory.ceil(draft)
         return max(steps * self.config.topk, draft) * count
 
     # -- v2 -----------------------------------------------------------------------------------------------

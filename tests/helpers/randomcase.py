@@ -46,10 +46,10 @@ class Case:
 def draw_case(seed: int, *, calm: bool = False, release: dict[str, Any] | None = None) -> Case:
     """The case of this seed; a calm one stays clear of the faults that 0.5.11 still has.
 
-    These are: two turns of a session at once; a turn aborted in the queue, or as well as retracted; a named
-    pause that hits while a prompt is split; a one-token first turn retracted before its first token; requests that ignore EOS where the
-    cache is off; and in small pools a forced step without room, or an over-long prompt, whose negative output length
-    makes room that is not there.
+    These are: two turns of a session at once; a turn aborted in the queue, or aborted and retracted; a named pause that
+    hits while a prompt is split; a one-token first turn retracted before its first token; requests that ignore EOS
+    where the cache is off; and in small pools a forced step without room, or an over-long prompt, whose negative output
+    length makes room that is not there.
     """
     random = Random(f"case {seed} {calm}")
     if release is None:

@@ -154,6 +154,40 @@ def test_an_abort_that_saves_the_slot_is_not_clean():
     assert (state.a, state.history) == (23, 23)
 
 
+def test_an_abort_that_saves_the_slot_alone_taints_the_next_turn():
+    """0.5.11 with that one decision: every count balances, but turn 3 is made from 13 tokens that were aborted."""
+    rig = Rig(decide={"abort": "save"})
+    rig.open("a")
+    rig.run_turn("a/1", 20, 6)
+    rig.turn("a/2", 10, 8)
+    rig.step(3)
+    rig.abort("a/2")
+    rig.drain()
+    assert rig.verdicts == []
+    rig.turn("a/3", 10, 4)
+    (corrupt,) = rig.verdicts
+    assert (corrupt.verdict, corrupt.invariant, corrupt.size) == ("corrupt", "INV-11", 13)
+    assert (corrupt.request, corrupt.session, corrupt.detected_by) == ("a/3", "a", "never")
+
+
+@pytest.mark.parametrize("queued", [True, False])
+def test_on_0_5_11_a_turn_that_was_retracted_stays_in_the_history_if_it_is_aborted(queued):
+    """A retract ends a turn for its session, and the abort that follows wipes its KV but not its text."""
+    rig = Rig(overlap=False)
+    rig.open("a")
+    rig.turn("a/1", 20, 9)
+    rig.step(3)
+    rig.retract("a/1")
+    if not queued:
+        rig.step(2)
+    rig.abort("a/1")
+    rig.drain()
+    assert rig.verdicts == []
+    rig.turn("a/2", 5, 2)
+    (corrupt,) = rig.verdicts
+    assert (corrupt.invariant, corrupt.size) == ("INV-11", 23 if queued else 26)
+
+
 # -- what nobody else sees ----------------------------------------------------------------------------------
 
 

@@ -1,11 +1,11 @@
 """Postings: a move from the wrong owner is a fault at that very event, and one cause makes one fault."""
 
 import pytest
-from helpers.kvtest import DEVICES, plain
+from helpers.kvtest import DEVICES, ints, plain
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sim.ledger.owners import FREE, NOBODY, NODE, REQUEST, SESSION, Ledger, TagPool
+from sim.ledger.owners import FREE, NOBODY, NODE, REQUEST, SESSION, Ledger, NoOwners, TagPool
 from sim.memory.backend import backend
 
 
@@ -176,12 +176,11 @@ def test_a_fault_names_at_most_sixteen_units():
     assert (fault.count, fault.units) == (50, list(range(1, 17)))
 
 
-def test_an_untracked_pool_posts_nothing():
-    ledger, place = Ledger(), backend("cpu")
-    pool = TagPool(ledger, place, "shadow", 10, 1, track=False)
-    pool.move(place.put([3]), 6, FREE, "free")
-    assert pool.orphan(place.put([3]), FREE, "x") == 0
-    assert ledger.fresh == []
+def test_a_pool_without_owners_posts_nothing():
+    pool = NoOwners(backend("cpu"))
+    pool.move(ints([1, 2, 3]), FREE, 9, "alloc")
+    pool.move(ints([1, 2, 3]), FREE, 9, "alloc")
+    assert pool.ledger.fresh == []
 
 
 def test_owners_are_named_in_words():

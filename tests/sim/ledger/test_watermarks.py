@@ -34,7 +34,7 @@ def test_a_slot_whose_cursors_are_out_of_order(cursors, size):
     rig, watch = with_slot()
     (breach,) = moved(rig, watch, **cursors)
     assert (breach.invariant, breach.key, breach.session, breach.size) == ("INV-4", "session a", "a", size)
-    assert "0 ≤ p ≤ c ≤ a does not hold" in breach.text
+    assert "0 ≤ p ≤ c ≤ a ≤ width does not hold" in breach.text
 
 
 @pytest.mark.parametrize("cursors", [{}, {"committed": 20}, {"allocated": 90}, {"protected": 26}])

@@ -95,6 +95,10 @@ WHAT_CANNOT_BE = [
         "6:26: mixed_chunk needs chunks; add `chunked_prefill: 512`, or leave it out",
     ),
     (
+        "variants: {v: {pool: {page_size: 2}, scheduler: {speculative: {topk: 4, draft: 8}, overlap: false}}}\n",
+        "6:66: speculation with topk 4 is not modelled with pages of 2; write `topk: 1` or `page_size: 1`",
+    ),
+    (
         "scheduler: {speculative: {}, overlap: false, priority: true, preemption: true}\n",
         "6:74: preemption and speculation without overlap make the release raise on its own draft state; "
         "write `preemption: false` or `overlap: true`",

@@ -96,7 +96,7 @@ WHAT_CANNOT_BE = [
     ),
     (
         "variants: {v: {pool: {page_size: 2}, scheduler: {speculative: {topk: 4, draft: 8}, overlap: false}}}\n",
-        "6:66: speculation with topk 4 is not modelled with pages of 2; write `topk: 1` or `page_size: 1`",
+        "6:70: speculation with topk 4 is not modelled with pages of 2; write `topk: 1` or `page_size: 1`",
     ),
     (
         "scheduler: {speculative: {}, overlap: false, priority: true, preemption: true}\n",

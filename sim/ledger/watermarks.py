@@ -115,7 +115,8 @@ class Watermarks:
         p, c, a = slot.protected, slot.committed, slot.allocated
         if not 0 <= p <= c <= a <= self._width or p % self._page:
             yield Breach(
-                "INV-4", f"session {name}", f"slot of session {name}: p={p}, c={c}, a={a}; 0 ≤ p ≤ c ≤ a ≤ width does not hold",
+                "INV-4", f"session {name}",
+                f"slot of session {name}: p={p}, c={c}, a={a}; 0 ≤ p ≤ c ≤ a ≤ width does not hold",
                 None, name, min(c - p, a - c, self._width - a),
             )  # fmt: skip
 

@@ -114,7 +114,7 @@ class Scheduler(Part):
     eviction: Literal["lru", "lfu", "fifo", "mru", "filo", "priority", "slru"] = Field(
         default="lru", description="Order in which the tree evicts leaves.", examples=["lru"]
     )
-    policy: Literal["fcfs", "lpm", "lof", "random"] = Field(
+    policy: Literal["fcfs", "lpm", "dfs-weight", "lof", "random"] = Field(
         default="fcfs", description="Order in which waiting requests are tried.", examples=["fcfs"]
     )
     priority: bool = Field(

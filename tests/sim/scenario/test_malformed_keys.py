@@ -24,7 +24,7 @@ KEYS_AND_TYPES = [
     ("scheduler: {policy: fcf}\n", "6:21: `policy` is `fcf`, which is unknown; did you mean `fcfs`?"),
     (
         "scheduler: {policy: 7}\n",
-        "6:21: `policy` is `7`, which is unknown; write one of fcfs, lpm, lof, random",
+        "6:21: `policy` is `7`, which is unknown; write one of fcfs, lpm, dfs-weight, lof, random",
     ),
     (
         "scheduler: {idle_check: no}\n",

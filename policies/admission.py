@@ -14,6 +14,7 @@ class Admission10:
     name: ClassVar[str] = "0.5.10"
     limit_spares_chunk: ClassVar[bool] = False
     emptied_is_not_full: ClassVar[bool] = False
+    retract_forgets_protected: ClassVar[bool] = False
 
     def page_reserve(self, page_size: int) -> int:
         """None."""
@@ -33,6 +34,7 @@ class Admission11:
     name: ClassVar[str] = "0.5.11"
     limit_spares_chunk: ClassVar[bool] = True
     emptied_is_not_full: ClassVar[bool] = True
+    retract_forgets_protected: ClassVar[bool] = True
 
     def page_reserve(self, page_size: int) -> int:
         """One page."""

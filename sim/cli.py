@@ -21,6 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit status."""
     try:
         args = _parser().parse_args(argv)
+        args.cache = _cache()
         do: Callable[[Namespace], int] = args.do
         status = do(args)
         sys.stdout.flush()
@@ -39,6 +40,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _say("too little memory for this run; write a smaller pool or shorter prompts", 2)
     except Exception as error:
         return _say(_our_fault(error), 4)
+
+
+def _cache() -> Path:
+    """Where fetched sources live: what the user's system says, else ~/.cache."""
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "kvledger"
 
 
 def _say(line: str, status: int) -> int:
@@ -75,6 +82,7 @@ def _parser() -> ArgumentParser:
     _add_run(sub.add_parser("run", help="run scenario files or folders"))
     _add_replay(sub.add_parser("replay", help="play a recorded run on an engine"))
     _add_report(sub.add_parser("report", help="figures and report.html for runs, side by side"))
+    _add_oracle(sub.add_parser("oracle", help="sources of the real scheduler: fetch them, list them"))
     _add_list(sub.add_parser("list", help="releases, fixes, policies or scenarios there are"))
     schema = sub.add_parser("schema", help="the JSON Schema of a scenario")
     schema.set_defaults(do=commands.schema)
@@ -96,13 +104,20 @@ def _add_run(run: ArgumentParser) -> None:
 def _add_replay(replay: ArgumentParser) -> None:
     replay.add_argument("ops", type=Path, metavar="OPS", help="the ops.jsonl of a run")
     replay.add_argument("--out", type=Path, metavar="DIR", help="where to write (default: nowhere)")
+    replay.add_argument("--against", metavar="ENGINE", help="play on this engine too, up to the first difference")
+    replay.add_argument("--deep", action="store_true", help="with --against: compare all memory at every operation")
     _add_engine(replay)
     replay.set_defaults(do=commands.replay)
 
 
 def _add_engine(command: ArgumentParser) -> None:
     """Options of what runs: engine, release, device, audit."""
-    command.add_argument("--engine", default="model", help="what to drive (default and only one: model)")
+    command.add_argument(
+        "--engine", default="model", metavar="ENGINE", help="model (default), sglang==VERSION, or sglang (installed)"
+    )
+    command.add_argument(
+        "--sglang-src", type=Path, metavar="PATH", help="the sources of sglang: a checkout, or an unpacked wheel"
+    )
     command.add_argument("--release", metavar="NAME", help="another release, without any revert or addition")
     command.add_argument(
         "--revert", type=_numbers, default=(), metavar="N,N", help="take these fixes out as well"
@@ -118,6 +133,14 @@ def _add_report(report: ArgumentParser) -> None:
     report.add_argument("dirs", nargs="+", type=Path, metavar="DIR", help="folders that `run --out` wrote")
     report.add_argument("--out", type=Path, metavar="DIR", help="where to write report.html")
     report.set_defaults(do=commands.report)
+
+
+def _add_oracle(oracle: ArgumentParser) -> None:
+    what = oracle.add_subparsers(dest="what", required=True, metavar="WHAT", parser_class=_Parser)
+    fetch = what.add_parser("fetch", help="bring versions from the package index into the cache")
+    fetch.add_argument("versions", nargs="+", metavar="VERSION", help="e.g. 0.5.11")
+    what.add_parser("list", help="the versions in the cache")
+    oracle.set_defaults(do=commands.oracle)
 
 
 def _add_list(listing: ArgumentParser) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import sys
 from argparse import Namespace
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,14 +14,17 @@ from typing import TYPE_CHECKING, Any
 from sim.errors import InputError
 
 if TYPE_CHECKING:
-    from sim.result import Result
-
-ENGINES = ("model",)
+    from sim.engines.select import Choice
+    from sim.replay import Changes
+    from sim.result import LeftOut, Result
 
 
 def run(args: Namespace) -> int:
     """Run scenarios, show their verdicts, say whether they are the expected ones."""
-    _check_engine(args.engine)
+    choice = _choice(args)
+    if choice.real and args.release is not None:
+        raise InputError(f"--release: {choice.spec} is the release that it is; leave --release out, or --engine")
+    from sim.engines.select import Engines
     from sim.progress import Progress
     from sim.record import prepare
     from sim.run import Options, run_paths
@@ -39,27 +43,32 @@ def run(args: Namespace) -> int:
     )
     progress = Progress(sys.stderr)
     results: list[Result] = []
+    left_out: list[LeftOut] = []
     try:
-        for _, result in run_paths(args.paths, options, progress.watch):
-            results.append(result)
+        with Engines(choice) as engines:
+            args.engine_name = engines.name
+            for _, result in run_paths(args.paths, options, progress.watch, engines, left_out.append):
+                results.append(result)
     except KeyboardInterrupt:
         progress.clear()
-        _conclude(results, args, report=False)
+        _conclude(results, args, left_out, report=False)
         raise
     progress.clear()
-    return _conclude(results, args, report=True)
+    status = _conclude(results, args, left_out, report=True)
+    if left_out and not results:
+        raise InputError(f"--engine {choice.spec}: no variant can be run on it; write another engine or scenario")
+    return status
 
 
 def replay(args: Namespace) -> int:
-    """Play a recorded run on an engine."""
-    _check_engine(args.engine)
+    """Play a recorded run on an engine, or on two in lockstep."""
+    choice = _choice(args)
+    from sim.engines.select import Engines
     from sim.progress import Progress
     from sim.record import prepare
     from sim.replay import Changes
     from sim.replay import replay as play
 
-    if args.out is not None:
-        prepare(args.out)
     changes = Changes(
         out=args.out,
         release=args.release,
@@ -69,12 +78,65 @@ def replay(args: Namespace) -> int:
         audit=args.audit,
         policy=args.policy,
     )
+    if args.against is not None:
+        return _lockstep(args, choice, changes)
+    if args.deep:
+        raise InputError("--deep: there is nothing to compare; write --against with another engine")
+    if args.out is not None:
+        prepare(args.out)
     progress = Progress(sys.stderr)
     try:
-        result = play(args.ops, changes, progress.watch("replay", str(args.ops)))
+        with Engines(choice) as engines:
+            result = play(args.ops, changes, progress.watch("replay", str(args.ops)), engines)
     finally:
         progress.clear()
     return _conclude([result], args, report=args.out is not None)
+
+
+def _lockstep(args: Namespace, choice: Choice, changes: Changes) -> int:
+    """Play a recorded run on two engines; 1 if they differ."""
+    from sim.engines.select import Choice, Engines, check
+    from sim.lockstep import lockstep
+    from sim.progress import Progress
+    from sim.sidebyside import lines, to_json
+
+    check(args.against, "--against")
+    if args.out is not None:
+        raise InputError("--out: a lockstep leaves nothing behind; leave --out or --against out")
+    other = Choice(spec=args.against, path=args.sglang_src, cache=args.cache)
+    _unchangeable(other, args)
+    if choice.real and other.real and (choice.spec == "sglang") != (other.spec == "sglang"):
+        # A tree against a release: the path is the tree's.
+        choice, other = (one if one.spec == "sglang" else replace(one, path=None) for one in (choice, other))
+    progress = Progress(sys.stderr)
+    try:
+        with Engines(choice) as one, Engines(other) as two:
+            watch = progress.watch("replay", f"{choice.spec} against {other.spec}")
+            outcome = lockstep(args.ops, (one, two), changes, deep=args.deep, notice=watch)
+    finally:
+        progress.clear()
+    if args.json:
+        print(json.dumps(to_json(outcome, args.ops), indent=1))
+    else:
+        for line in lines(outcome, args.ops):
+            print(line)
+    return 0 if outcome.equal else 1
+
+
+def oracle(args: Namespace) -> int:
+    """Bring sources of the real scheduler into the cache, or say which are there."""
+    if args.what == "fetch":
+        from sim.engines.sglang.fetch import fetch
+
+        for version in args.versions:
+            source = fetch(version, args.cache)
+            print(f"sglang {source.version}  {source.path}")
+        return 0
+    from sim.engines.sglang.source import cached
+
+    for source in cached(args.cache):
+        print(f"sglang {source.version}  {source.path}")
+    return 0
 
 
 def report(args: Namespace) -> int:
@@ -108,47 +170,73 @@ def schema(_: Namespace) -> int:
 
 def bench(args: Namespace) -> int:
     """The benchmarks, each as a ratio against a reference measured in the same run."""
-    status: int = import_module("sim.bench").main(json=args.json)
+    status: int = import_module("sim.bench").main(args.cache, json=args.json)
     return status
 
 
-def _check_engine(engine: str) -> None:
-    if engine not in ENGINES:
-        raise InputError(f"--engine {engine}: this engine cannot be driven; write --engine model")
+def _choice(args: Namespace) -> Choice:
+    """The engine that was asked for, once it is clear that it can be."""
+    from sim.engines.select import Choice, check
+
+    check(args.engine)
+    choice = Choice(spec=args.engine, path=args.sglang_src, cache=args.cache)
+    other = getattr(args, "against", None)
+    if args.sglang_src is not None and not choice.real and other in (None, "model"):
+        raise InputError("--sglang-src: the model needs no source; write --engine sglang as well")
+    _unchangeable(choice, args)
+    args.engine_name = choice.spec
+    return choice
 
 
-def _conclude(results: list[Result], args: Namespace, *, report: bool) -> int:
+def _unchangeable(choice: Choice, args: Namespace) -> None:
+    """What can be asked of the model only."""
+    if not choice.real:
+        return
+    for option, value in (("--policy", args.policy), ("--add", args.add)):
+        if value:
+            raise InputError(f"{option}: {choice.spec} is the release that it is; leave {option} out, or the engine")
+    if args.device == "cuda":
+        raise InputError(f"--device cuda: {choice.spec} is driven on the CPU; write --device cpu")
+
+
+def _conclude(
+    results: list[Result], args: Namespace, left_out: Sequence[LeftOut] = (), *, report: bool
+) -> int:
     """Write what belongs to all runs together, and print it."""
     from sim.record import write_whole
     from sim.result import combined_status
-    from sim.table import summary, table
+    from sim.table import left_out_lines, summary, table
 
-    documents = _documents(results)
+    documents = _documents(results, left_out)
     page: Path | None = None
     if args.out is not None:
         write_whole(args.out / "verdicts.json", documents)
-        if report:
+        if report and results:
             page = _build_report([r.folder for r in results if r.folder is not None], args.out)
     if args.json:
         print(json.dumps(documents, indent=1))
-    elif results:
-        for line in table(results):
+    elif results or left_out:
+        for line in table(results) if results else ():
+            print(line)
+        for line in left_out_lines(left_out, args.engine_name):
             print(line)
         if page is not None:
             print(f"report: {page}")
-        if args.command == "run":
+        if args.command == "run" and results:
             print(summary(results))
     return combined_status(results)
 
 
-def _documents(results: Iterable[Result]) -> Any:
+def _documents(results: Iterable[Result], left_out: Iterable[LeftOut] = ()) -> Any:
     """One document, or a list of them if there are several scenarios."""
     from sim.result import document
 
-    groups: dict[str, list[Result]] = {}
+    groups: dict[str, tuple[list[Result], list[LeftOut]]] = {}
     for result in results:
-        groups.setdefault(result.scenario, []).append(result)
-    documents = [document(name, group) for name, group in groups.items()]
+        groups.setdefault(result.scenario, ([], []))[0].append(result)
+    for one in left_out:
+        groups.setdefault(one.scenario, ([], []))[1].append(one)
+    documents = [document(name, *group) for name, group in groups.items()]
     return documents[0] if len(documents) == 1 else documents
 
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 Audit = Literal["off", "idle", "step", "event"]
+EvictionName = Literal["lru", "lfu", "fifo", "mru", "filo", "priority", "slru"]
+QueueName = Literal["fcfs", "lpm", "dfs-weight", "lof", "random"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +38,11 @@ class SpeculativeConfig:
         """Slots that one round may need: the A of the documents."""
         return max(self.steps * self.topk, self.draft)
 
+    @property
+    def longest_accepted(self) -> int:
+        """Tokens that a round can accept at most: one branch of drafts, and the bonus token."""
+        return min(self.draft, self.steps + 1)
+
 
 @dataclass(frozen=True, kw_only=True)
 class TestRetractConfig:
@@ -59,8 +66,8 @@ class SchedulerConfig:
     consecutive_prefill_overlap: bool = True
     mixed_chunk: bool = False
     radix: bool = True
-    eviction: str = "lru"
-    policy: str = "fcfs"
+    eviction: EvictionName = "lru"
+    policy: QueueName = "fcfs"
     priority: bool = False
     preemption: bool = False
     low_priority_first: bool = False

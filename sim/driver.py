@@ -25,8 +25,11 @@ class Auditing(Protocol):
     """What a driver asks of an auditor."""
 
     verdicts: list[Verdict]
-    unlisted: int
     checks: int
+
+    @property
+    def unlisted(self) -> int:
+        """Verdicts that were too many to be kept."""
 
     def begin(
         self, event: int, time: float, kind: str, *, request: str | None = None, session: str | None = None

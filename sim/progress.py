@@ -1,4 +1,6 @@
-"""A line on a terminal that says how far a run is. The only place that reads the wall clock."""
+"""A line on a terminal that says how far a run is. Besides the bound on a worker's answer the only place that reads
+the wall clock.
+"""
 
 from __future__ import annotations
 

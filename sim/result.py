@@ -31,6 +31,7 @@ class Result:
     expected: tuple[dict[str, Any], ...] = ()
     unmet: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    frames: tuple[str, ...] = ()
     judged: bool = False
     folder: Path | None = None
 
@@ -54,6 +55,8 @@ class Result:
         entry: dict[str, Any] = {"release": self.release, "reverted": list(self.reverted)}
         if self.added:
             entry["added"] = list(self.added)
+        if self.frames:
+            entry["frames"] = list(self.frames)
         return entry | {
             "engine": self.engine,
             "events": self.events,
@@ -66,9 +69,20 @@ class Result:
         }
 
 
-def document(scenario: str, results: Iterable[Result]) -> dict[str, Any]:
-    """One scenario's document in verdicts.json."""
-    return {"scenario": scenario, "variants": {r.variant: r.to_json() for r in results}}
+@dataclass(frozen=True, kw_only=True)
+class LeftOut:
+    """A variant that the engine cannot run."""
+
+    scenario: str
+    variant: str
+    reason: str
+
+
+def document(scenario: str, results: Iterable[Result], left_out: Iterable[LeftOut] = ()) -> dict[str, Any]:
+    """One scenario's document in verdicts.json; `left_out` stands in it if something was."""
+    whole: dict[str, Any] = {"scenario": scenario, "variants": {r.variant: r.to_json() for r in results}}
+    reasons = {one.variant: one.reason for one in left_out}
+    return whole | {"left_out": reasons} if reasons else whole
 
 
 def combined_status(results: Iterable[Result]) -> int:

@@ -8,9 +8,12 @@ from pathlib import Path
 from types import TracebackType
 
 from sim.config import Audit
+from sim.engines.select import Engines
+from sim.engines.sglang.source import by_number
 from sim.errors import InputError
+from sim.fitting import misfit
 from sim.record import folder_of, write_whole
-from sim.result import Result
+from sim.result import LeftOut, Result
 from sim.scenario import ScenarioError, load
 from sim.scenario.errors import choose
 from sim.scenario.model import Point, Scenario, Variant
@@ -70,17 +73,59 @@ def load_all(paths: Iterable[Path]) -> list[Scenario]:
 
 
 def run_paths(
-    paths: Iterable[Path], options: Options, notice: Callable[[str, str], Notice | None] | None = None
+    paths: Iterable[Path],
+    options: Options,
+    notice: Callable[[str, str], Notice | None] | None = None,
+    engines: Engines | None = None,
+    left_out: Callable[[LeftOut], None] | None = None,
 ) -> Iterator[tuple[Scenario, Result]]:
-    """Run every variant of every scenario; `notice(scenario, variant)` gives what watches one run."""
+    """Run every variant of every scenario; `notice(scenario, variant)` gives what watches one run.
+
+    Variants that the engine cannot run are told to `left_out`.
+    """
     scenarios = load_all(paths)
-    plan = [(s, v) for s in scenarios for v in chosen(s, options)]
+    engines = engines or Engines()
+    plan = [(s, v) for s in scenarios for v in _on(engines, chosen(s, options))]
     if options.variant is not None and not plan:
         names = dict.fromkeys(name for s in scenarios for name in s.variants)
         raise InputError(f"--variant {options.variant}: no scenario has it; {choose(options.variant, names)}")
     for scenario, variant in plan:
+        reason = misfit(_identity(scenario, variant, options), engines, options.revert)
+        if reason is None and engines.real and engines.release is None:
+            twin = _twin(scenario, variant, [v for s, v in plan if s is scenario])
+            reason = None if twin is None else f"it differs from {twin} only by its release"
+        if reason is not None:
+            if left_out is not None:
+                left_out(LeftOut(scenario=scenario.name, variant=variant.name, reason=reason))
+            continue
         watch = notice(scenario.name, variant.name) if notice is not None else None
-        yield scenario, run_variant(scenario, variant, options, watch)
+        yield scenario, run_variant(scenario, variant, options, watch, engines)
+
+
+def _on(engines: Engines, variants: Iterable[Variant]) -> Iterator[Variant]:
+    """An engine that is none of our releases runs under its own name, and nothing was expected of it."""
+    for variant in variants:
+        own = engines.real and engines.release is None
+        yield replace(variant, release=engines.name, expect=None) if own else variant
+
+
+def _twin(scenario: Scenario, variant: Variant, planned: Iterable[Variant]) -> str | None:
+    """The variant that runs in the place of this one: of those that differ by release only, the newest."""
+    alike = [v.name for v in planned if _same(variant, v)]
+    newest = max(alike, key=lambda name: by_number(scenario.variants[name].release))
+    return None if newest == variant.name else newest
+
+
+def _identity(scenario: Scenario, variant: Variant, options: Options) -> Identity:
+    return Identity(
+        scenario=scenario.name,
+        variant=variant.name,
+        release=variant.release,
+        revert=variant.revert,
+        add=variant.add,
+        decide=variant.decide,
+        policy=options.policy,
+    )
 
 
 def chosen(scenario: Scenario, options: Options) -> list[Variant]:
@@ -95,7 +140,11 @@ def chosen(scenario: Scenario, options: Options) -> list[Variant]:
 
 
 def run_variant(
-    scenario: Scenario, variant: Variant, options: Options | None = None, notice: Notice | None = None
+    scenario: Scenario,
+    variant: Variant,
+    options: Options | None = None,
+    notice: Notice | None = None,
+    engines: Engines | None = None,
 ) -> Result:
     """Run one variant to its end and judge it; with `options.out`, leave its folder there."""
     from sim.clock import Clock
@@ -104,18 +153,10 @@ def run_variant(
 
     options = options or Options()
     folder = None if options.out is None else folder_of(options.out, scenario.name, variant.name)
-    identity = Identity(
-        scenario=scenario.name,
-        variant=variant.name,
-        release=variant.release,
-        revert=variant.revert,
-        add=variant.add,
-        decide=variant.decide,
-        policy=options.policy,
-    )
+    identity = _identity(scenario, variant, options)
     place = "" if options.release or options.revert or options.add else str(variant.place)
     try:
-        with Stage(identity, variant.config, folder, place) as stage:
+        with Stage(identity, variant.config, folder, place, engines) as stage:
             if folder is not None:
                 write_whole(folder / "scenario.yaml", scenario.source_text)
             injections = Injections(variant.inject, stage.config)
@@ -156,6 +197,8 @@ def _notes(scenario: Scenario, variant: Variant, options: Options) -> tuple[str,
         return ()
     if options.alters:
         return ("the command line changes the release: what the scenario expects is not applied",)
+    if variant.expect is None:
+        return (f"{variant.release} is no release of the scenario: what it expects is not applied",)
     if variant.config.audit == "off":
         return ("auditing is off: the expected verdicts are not looked at",)
     return ()

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sim.config import RunConfig
 from sim.driver import Auditing, Driver
 from sim.engines.protocol import Engine
+from sim.engines.select import Engines
 from sim.errors import InputError
 from sim.record import Recorder, write_whole
 from sim.result import Result, document
@@ -97,15 +98,41 @@ def make_engine(config: RunConfig, release: Release) -> tuple[Engine, Auditing |
     return engine, None if config.audit == "off" else Auditor(engine)
 
 
+def make_remote(
+    config: RunConfig, reverts: tuple[int, ...], engines: Engines
+) -> tuple[Engine, Auditing | None]:
+    """The real release, and its auditor unless auditing is off."""
+    from sim.ledger.observed import ObservedAuditor
+
+    audited = config.audit != "off"
+    engine = engines.remote(config, reverts, audit=audited)
+    return engine, ObservedAuditor(engine, config) if audited else None
+
+
 class Stage:
     """One run being made: closes its files whatever ends it."""
 
-    def __init__(self, identity: Identity, config: RunConfig, folder: Path | None, place: str = "") -> None:
+    def __init__(
+        self,
+        identity: Identity,
+        config: RunConfig,
+        folder: Path | None,
+        place: str = "",
+        engines: Engines | None = None,
+    ) -> None:
         self.identity = identity
-        self.config = replace(config, device=choose_device(config.device))
         self.folder = folder
-        release = choose_release(identity, place)
-        self.engine, self.auditor = make_engine(self.config, release)
+        self._engines = engines or Engines()
+        self.engine: Engine
+        self.auditor: Auditing | None
+        if self._engines.real:
+            # Whatever a machine has: the release is driven on its CPU.
+            self.config = replace(config, device="cpu")
+            self.engine, self.auditor = make_remote(self.config, identity.revert, self._engines)
+        else:
+            self.config = replace(config, device=choose_device(config.device))
+            release = choose_release(identity, place)
+            self.engine, self.auditor = make_engine(self.config, release)
         self.recorder: Recorder | None = None
         if folder is not None:
             header = {"kvledger": 1, **identity.to_json(), "config": asdict(self.config)}
@@ -165,13 +192,14 @@ class Stage:
             release=identity.release,
             reverted=identity.revert,
             added=identity.add,
-            engine="model",
+            engine=self._engines.name,
             events=driver.event,
             checks=0 if self.auditor is None else self.auditor.checks,
             iterations=driver.iteration,
             time=driver.now,
             ending=ending,
             verdicts=tuple(self.verdicts),
+            frames=driver.crashed.frames if driver.crashed is not None else (),
             folder=self.folder,
             **judgement,
         )
@@ -190,9 +218,16 @@ class Stage:
             "ending": result.ending,
             "time": result.time,
             "config": asdict(self.config),
-            "versions": versions(),
-            "replay": f"kvledger replay {self.folder}/ops.jsonl",
+            "versions": versions() | self._source(),
+            "replay": f"kvledger replay {self.folder}/ops.jsonl {self._engines.choice.option}".rstrip(),
         }
+
+    def _source(self) -> dict[str, str]:
+        """Which sources a real engine was made from."""
+        if not self._engines.real:
+            return {}
+        source = self._engines.source
+        return {"sglang": source.version, "sglang_source": f"{source.path} ({source.origin})"}
 
 
 def versions() -> dict[str, str | None]:

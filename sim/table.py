@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
-from sim.result import Result
+from sim.result import LeftOut, Result
 
 if TYPE_CHECKING:
     from sim.ledger.verdicts import Verdict
@@ -32,6 +32,17 @@ def table(results: Sequence[Result]) -> Iterator[str]:
             yield from wrap(text, WIDTH, initial_indent="    ", subsequent_indent="      ")
 
 
+def left_out_lines(left_out: Sequence[LeftOut], engine: str) -> Iterator[str]:
+    """What the engine cannot run, and why, in a line for each."""
+    if not left_out:
+        return
+    yield f"left out, as {engine} cannot run it:"
+    names = max(len(one.scenario) for one in left_out)
+    variants = max(len(one.variant) for one in left_out)
+    for one in left_out:
+        yield f"  {one.scenario:{names}}  {one.variant:{variants}}  {one.reason}"
+
+
 def summary(results: Sequence[Result]) -> str:
     """`3 scenarios, 3 as expected`."""
     by_scenario: dict[str, bool] = {}
@@ -51,6 +62,8 @@ def _blocks(result: Result) -> Iterator[tuple[Row, list[str]]]:
         rows = [((result.scenario, result.variant, word, *figures), [])]
     rest = len(result.verdicts) - len(shown)
     tail = [f"… and {rest} more verdicts, all in verdicts.json"] if rest else []
+    if result.frames:
+        tail.append(f"raised at: {' → '.join(result.frames)}")
     tail += [f"NOT MET  {line}" for line in result.unmet]
     tail += [f"note: {line}" for line in result.notes]
     rows[-1][1].extend(tail)

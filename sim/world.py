@@ -78,15 +78,15 @@ def text(seed: int, segments: Sequence[Segment]) -> Ints:
     return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
 
 
-def accepted(key: int, round_: int, pattern: tuple[int, ...] | float, draft: int) -> int:
-    """Tokens that verify round `round_` of a request accepts, 1 … draft.
+def accepted(key: int, round_: int, pattern: tuple[int, ...] | float, longest: int) -> int:
+    """Tokens that verify round `round_` of a request accepts, 1 … longest.
 
     `pattern` is either a list that repeats, or the probability that one more draft is accepted.
     """
     if isinstance(pattern, tuple):
-        return max(1, min(draft, pattern[round_ % len(pattern)]))
+        return max(1, min(longest, pattern[round_ % len(pattern)]))
     count = 1
-    while count < draft:
+    while count < longest:
         if count % 8 == 1:
             bits = (key ^ ((round_ + (count // 8 << 32)) * 0x2545F4914F6CDD1D)) * 0xD6E8FEB86659FD93 & (1 << 64) - 1
             bits ^= bits >> 32

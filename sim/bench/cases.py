@@ -37,7 +37,19 @@ class Figure:
         return f"{self.name:<58}{self.ratio:>9.2f}{self.bound:>9.2f}  {mark:4}{self.note}"
 
 
-def _least(*measures: Callable[[], float], rounds: int = ROUNDS) -> list[float]:
+@dataclass(frozen=True, kw_only=True)
+class Skipped:
+    """A ratio that cannot be measured here, and why."""
+
+    name: str
+    reason: str
+
+    def line(self) -> str:
+        """One line of the table."""
+        return f"{self.name}  skipped: {self.reason}"
+
+
+def least(*measures: Callable[[], float], rounds: int = ROUNDS) -> list[float]:
     """The least of several rounds of each, the rounds interleaved."""
     rows = [[measure() for measure in measures] for _ in range(rounds)]
     return [min(column) for column in zip(*rows, strict=True)]
@@ -47,7 +59,7 @@ def iterations() -> Iterator[Figure]:
     """An iteration with checks at every event, in bare SimPy timeouts."""
     for batch, bound in ((32, 75.0), (256, 150.0)):
         config = steady(batch)
-        unit, cost = _least(timeout_cost, partial(per_iteration, config, batch, ITERATIONS))
+        unit, cost = least(timeout_cost, partial(per_iteration, config, batch, ITERATIONS))
         yield Figure(
             name=f"iteration, batch {batch}, checks at every event / SimPy timeout", ratio=cost / unit, bound=bound,
             note=f"{1 / cost:,.0f} iterations/s",
@@ -58,7 +70,7 @@ def _compared(
     name: str, bound: float, reference: Callable[[], float], measured: Callable[[], float], rounds: int = ROUNDS
 ) -> Figure:
     """Two costs per iteration, the second as a multiple of the first."""
-    base, cost = _least(reference, measured, rounds=rounds)
+    base, cost = least(reference, measured, rounds=rounds)
     return Figure(name=name, ratio=cost / base, bound=bound, note=f"{base * 1e6:.1f} → {cost * 1e6:.1f} µs")
 
 

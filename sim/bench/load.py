@@ -85,6 +85,22 @@ class _Clients:
         self._clock.post(Submit(what=request), lambda _rid, _delay: self._send())
 
 
+def recorded(out: Path, operations: int) -> Path:
+    """The ops.jsonl of a run of so many operations: requests that come and go, on pages, with sessions between them."""
+    pool = PoolConfig(tokens=16 * CONTEXT, page_size=16, rows=64, context=CONTEXT)
+    config = replace(steady(16), audit="off", pool=pool)
+    identity = Identity(scenario="bench", variant="recorded", release=DEFAULT_RELEASE)
+    with Stage(identity, config, out) as stage:
+        clock = Clock(stage.driver, stage.config, until=Until(iterations=operations))
+        for index in range(32):
+            clock.post(Open(session=f"s{index}", timeout=1e9))
+        _Clients(clock).start(16)
+        ending = clock.run()
+        stage.end(ending)
+        stage.conclude(ending)
+    return out / "ops.jsonl"
+
+
 def timeout_cost(count: int = 200_000) -> float:
     """Seconds of one bare SimPy timeout: the unit of the benchmarks."""
 

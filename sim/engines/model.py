@@ -6,6 +6,8 @@ from collections import OrderedDict
 from collections.abc import Sequence
 
 from sim.config import RunConfig
+from sim.engines.layout import Layout
+from sim.engines.model_layout import layout_of
 from sim.engines.protocol import (
     EngineCrash,
     Progress,
@@ -292,10 +294,14 @@ class ModelEngine:
             sessions=tuple(self._session_state(name) for name in scheduler.controller.sessions),
         )
 
+    def layout(self) -> Layout:
+        """The memory, index by index."""
+        return layout_of(self.scheduler)
+
     def _session_state(self, name: str) -> SessionState:
         session = self.scheduler.controller.sessions[name]
         slot = self.scheduler.cache.slots.get(name)
-        history = 0 if session.node is None else len(session.history())
+        history = session.history_len
         if slot is None:
             return SessionState(name, None, 0, 0, 0, 0, history, session.inflight, session.close_on_finish)
         return SessionState(

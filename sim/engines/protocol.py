@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
+from sim.engines.layout import Layout
 from sim.world import Segment
 
 RetractHow = Literal["pause", "memory"]
@@ -103,16 +104,26 @@ class StepReport(NamedTuple):
 
 
 class EngineCrash(Exception):
-    """The scheduler under test raised: out of memory after admission, an assertion, a bad access."""
+    """The scheduler under test raised: out of memory after admission, an assertion, a bad access.
 
-    def __init__(self, kind: str, message: str) -> None:
+    `frames` are the last places in its code, outermost first, where that is not ours.
+    """
+
+    def __init__(self, kind: str, message: str, frames: Sequence[str] = ()) -> None:
         super().__init__(f"{kind}: {message}")
         self.kind = kind
         self.message = message
+        self.frames = tuple(frames)
 
 
 class Engine(Protocol):
-    """A scheduler that can be driven one operation at a time."""
+    """A scheduler that can be driven one operation at a time.
+
+    `alarm` is the check of the release that failed last ("busy check" or "idle check") and what it said; whoever
+    audits the engine clears it.
+    """
+
+    alarm: tuple[str, str] | None
 
     def advance(self, now: float) -> tuple[str, ...]:
         """Set the clock; run the session reaper if a second has passed; name the sessions it closed."""
@@ -143,6 +154,9 @@ class Engine(Protocol):
 
     def snapshot(self) -> Snapshot:
         """The state between two operations."""
+
+    def layout(self) -> Layout:
+        """The memory behind it, index by index."""
 
     def progress(self, rid: str) -> Progress:
         """How far a request has come."""

@@ -8,38 +8,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
-import numpy.typing as npt
 
 from sim.engines.protocol import Terms
+from sim.ledger.findings import PoolCount
 from sim.ledger.owners import FREE
+from sim.ledger.physical import Holder, Ints, count_rows, tally
 from sim.memory.tree import PAIR_BITS, Node
 from sim.scheduler.request import Req
 from sim.scheduler.session import SessionSlot, SlotBook
 
 if TYPE_CHECKING:
     from sim.scheduler.core import Scheduler
-
-Ints = npt.NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class PoolCount:
-    """The true state of one pool, in tokens (rows: in rows)."""
-
-    pool: str
-    lost: int
-    extra: int
-    lost_units: tuple[int, ...]
-    shared_units: tuple[int, ...]
-
-    @property
-    def error(self) -> int:
-        """What an exact accounting would be off by."""
-        return self.extra - self.lost
 
 
 def live_requests(scheduler: Scheduler) -> Iterator[Req]:
@@ -63,34 +45,25 @@ class Recount:
 
     # -- ownership ----------------------------------------------------------------------------------------
 
+    def counts(self) -> dict[str, PoolCount]:
+        """Every pool."""
+        return {"full": self.full(), "rows": self.rows()}
+
     def full(self) -> PoolCount:
         """The full pool: each page must stand once in the free list, or be named by one owner."""
-        memory = self._memory
-        units = memory.total // self._page
-        free = self._free_units()
-        free_count = np.bincount(free, minlength=units + 1)
-        in_tree = np.bincount(self._tree_units(), minlength=units + 1)
-        claims = in_tree + self._claims(in_tree, units)
-        named = free_count + claims
-        named[0] = 1
-        lost = np.nonzero(named == 0)[0]
-        shared = np.nonzero(named > 1)[0]
-        extra = int((named[1:][named[1:] > 1] - 1).sum())
-        return PoolCount("full", len(lost) * self._page, extra * self._page, _sample(lost), _sample(shared))
+        units = self._memory.total // self._page
+        holders = list(self._holders())
+        named = [self._units(holder.row, holder.stop) for holder in holders]
+        counted = tally(
+            self._page, units, self._free_units(), self._tree_units(), holders,
+            np.concatenate(named) if named else np.empty(0, dtype=np.int64),
+        )  # fmt: skip
+        return counted.count("full")
 
     def rows(self) -> PoolCount:
         """The rows: each must be free, or named by one owner."""
         rows = self._memory.rows
-        named = np.bincount(np.array(rows.free, dtype=np.int64), minlength=rows.count + rows.first)
-        owners: dict[int, set[int]] = {}
-        for tag, row, _, _ in self._holders():
-            owners.setdefault(row, set()).add(tag)
-        for row, tags in owners.items():
-            named[row] += len(tags)
-        named = named[rows.first :]
-        lost = np.nonzero(named == 0)[0] + rows.first
-        shared = np.nonzero(named > 1)[0] + rows.first
-        return PoolCount("rows", len(lost), int((named[named > 1] - 1).sum()), _sample(lost), _sample(shared))
+        return count_rows(rows.first, rows.count, rows.free, list(self._holders()))
 
     def _free_units(self) -> Ints:
         memory = self._memory
@@ -102,33 +75,25 @@ class Recount:
         runs = [memory.backend.get(node.value)[:: self._page] // self._page for node in memory.tree.nodes()]
         return np.concatenate(runs).astype(np.int64) if runs else np.empty(0, dtype=np.int64)
 
-    def _holders(self) -> Iterator[tuple[int, int, int, int]]:
-        """(owner, row, p, a) of every request and slot that names a row.
+    def _holders(self) -> Iterator[Holder]:
+        """Every request and slot that names a row.
 
         A slot names no more than the turn that works on its row: the rest was overwritten when the turn was prefilled.
         """
+        width = self._memory.rows.width
         reached: dict[int, int] = {}
         for req in live_requests(self._scheduler):
             assert req.row is not None
             reached[req.row] = max(req.allocated, reached.get(req.row, 0))
-            yield req.tag, req.row, req.protected, req.allocated
+            yield Holder(req.tag, req.row, req.protected, min(req.allocated, width))
         for slot in self._scheduler.cache.slots.values():
             if slot.row is not None:
-                yield slot.tag, slot.row, slot.protected, min(slot.allocated, reached.get(slot.row, slot.allocated))
+                reach = min(slot.allocated, width, reached.get(slot.row, slot.allocated))
+                yield Holder(slot.tag, slot.row, slot.protected, reach)
 
-    def _claims(self, in_tree: Ints, units: int) -> Ints:
-        """How many owners name each page: a slot and the turn that borrows it are one."""
-        named: dict[int, list[Ints]] = {}
-        array = self._memory.rows.array
-        for tag, row, protected, allocated in self._holders():
-            run = np.asarray(self._memory.backend.get(array[row, :allocated]), dtype=np.int64) // self._page
-            theirs = np.arange(len(run)) < protected
-            named.setdefault(tag, []).append(run[~(theirs & (in_tree[run] > 0))])
-        counts = np.zeros(units + 1, dtype=np.int64)
-        for runs in named.values():
-            counts[np.unique(np.concatenate(runs))] += 1
-        counts[0] = 0
-        return counts
+    def _units(self, row: int, stop: int) -> Ints:
+        line = self._memory.rows.array[row, :stop]
+        return np.asarray(self._memory.backend.get(line), dtype=np.int64) // self._page
 
     def postings_differ(self) -> str | None:
         """Whether the owner tags say other than the free list, although no posting went wrong: our own mistake."""
@@ -207,7 +172,3 @@ class Recount:
             len(self._free_units()) * self._page, evictable, protected, held_policy.tokens(book, rows), uncached,
             memory.total,
         )  # fmt: skip
-
-
-def _sample(units: Ints) -> tuple[int, ...]:
-    return tuple(int(u) for u in units[:16])

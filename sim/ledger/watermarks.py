@@ -6,29 +6,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sim.ledger.findings import Breach
 from sim.scheduler.batch import Batch
 from sim.scheduler.request import Req
 from sim.scheduler.table import ROW, A, C, P
 
 if TYPE_CHECKING:
     from sim.scheduler.core import Scheduler
-
-
-@dataclass(frozen=True, slots=True)
-class Breach:
-    """A cursor out of order, or a row with two live requests."""
-
-    invariant: str
-    key: str
-    text: str
-    request: str | None
-    session: str | None
-    size: int
 
 
 class Watermarks:

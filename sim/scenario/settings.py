@@ -6,7 +6,15 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag
 
-from sim.config import LatencyConfig, PoolConfig, SchedulerConfig, SpeculativeConfig, TestRetractConfig
+from sim.config import (
+    EvictionName,
+    LatencyConfig,
+    PoolConfig,
+    QueueName,
+    SchedulerConfig,
+    SpeculativeConfig,
+    TestRetractConfig,
+)
 from sim.scenario.parts import Count, Duration, Factor, Natural, Part, PositiveDuration, Text, whole
 
 _POOL = PoolConfig(tokens=8)
@@ -111,10 +119,10 @@ class Scheduler(Part):
     radix: bool = Field(
         default=_SCHEDULER.radix, description="The prefix tree; false: chunk cache.", examples=[True]
     )
-    eviction: Literal["lru", "lfu", "fifo", "mru", "filo", "priority", "slru"] = Field(
+    eviction: EvictionName = Field(
         default="lru", description="Order in which the tree evicts leaves.", examples=["lru"]
     )
-    policy: Literal["fcfs", "lpm", "dfs-weight", "lof", "random"] = Field(
+    policy: QueueName = Field(
         default="fcfs", description="Order in which waiting requests are tried.", examples=["fcfs"]
     )
     priority: bool = Field(

@@ -48,11 +48,11 @@ def take_rows(memory: Memory, reqs: list[Req]) -> None:
 
 def out_of_memory(what: str, tokens: int, memory: Memory) -> EngineCrash:
     """What the release raises when admitted work finds no slots."""
+    available, evictable = memory.allocator.available(), memory.tree.evictable
     return EngineCrash(
         "RuntimeError",
         f"{what} Try to lower your batch size.\nTry to allocate {tokens} tokens.\n"
-        f"Available tokens: available_size={memory.allocator.available()}, "
-        f"evictable_size={memory.tree.evictable}",
+        f"Available tokens: {available + evictable} (available_size={available} + evictable_size={evictable})\n",
     )
 
 
@@ -184,8 +184,18 @@ def _extend_rows(memory: Memory, lanes: Lanes, start: Ints, extra: Ints, *, last
         memory.rows.extent[lanes.rows] = start + extra
     else:
         allocator.free_list.untake(mark)
-    first = np.cumsum(extra) - extra
-    offsets = np.arange(tokens, dtype=np.int64) - np.repeat(first, extra)
-    where = np.repeat(lanes.row_start + start, extra) + offsets
-    flat[memory.backend.put(np.minimum(where, len(flat) - 1))] = memory.backend.narrow(slots)
+    write_rows(memory, lanes, start, extra, slots)
     return slots
+
+
+def write_rows(memory: Memory, lanes: Lanes, start: Ints, extra: Ints, slots: Array) -> None:
+    """Let row positions [start, start + extra) of each request name these slots, one request after the other."""
+    flat = memory.rows.flat
+    first = np.cumsum(extra) - extra
+    offsets = np.arange(len(slots), dtype=np.int64) - np.repeat(first, extra)
+    where = np.repeat(lanes.row_start + start, extra) + offsets
+    if len(where) and int(where.max()) >= len(flat):
+        # As by a pointer: what does not fit into a row runs into the next one, and behind the last row is nothing.
+        inside = np.nonzero(where < len(flat))[0]
+        where, slots = where[inside], slots[memory.backend.put(inside)]
+    flat[memory.backend.put(where)] = memory.backend.narrow(slots)

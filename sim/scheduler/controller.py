@@ -11,6 +11,8 @@ from sim.scheduler.session import Session, SessionSlot
 from sim.scheduler.streaming import StreamingCache
 
 REAP_INTERVAL = 1.0
+_ROUNDING = 1e-6
+"""A deadline is a sum, the real test a difference: they round apart. Who is looked at too early is put back."""
 
 
 class SessionController:
@@ -108,7 +110,7 @@ class SessionController:
         if self._deferred:
             self._reap_deferred()
         looked_at = {}
-        while self._deadlines and self._deadlines[0][0] < now:
+        while self._deadlines and self._deadlines[0][0] < now + _ROUNDING:
             _, _, session = heapq.heappop(self._deadlines)
             if self.sessions.get(session.name) is session:
                 looked_at[session.opened] = session

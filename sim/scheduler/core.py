@@ -15,11 +15,12 @@ from typing import Literal
 from sim.config import RunConfig
 from sim.engines.protocol import Request, StepReport
 from sim.ledger.conversations import Conversations
+from sim.ledger.findings import Misread
 from sim.scheduler.arrival import Arrivals, default_priority
 from sim.scheduler.batch import Batch
 from sim.scheduler.cache import PrefixCache
 from sim.scheduler.controller import SessionController
-from sim.scheduler.forward import Forward, Misread
+from sim.scheduler.forward import Forward
 from sim.scheduler.memory import Memory
 from sim.scheduler.ordering import OrderContext
 from sim.scheduler.release import QueueOrder, Release

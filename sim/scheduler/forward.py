@@ -6,10 +6,9 @@ may have touched: a prefix that a prefill reuses, and the whole of a request whe
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
+from sim.ledger.findings import Misread
 from sim.ledger.owners import MOST_UNREAD
 from sim.memory.backend import Array
 from sim.memory.kvpool import GARBAGE, PLACE_STEP, header_of, writer_base
@@ -18,18 +17,6 @@ from sim.scheduler.memory import Memory
 from sim.scheduler.request import Req
 from sim.scheduler.table import ReqTable
 from sim.world import EOS, Ints, tokens_at
-
-
-@dataclass(frozen=True, slots=True)
-class Misread:
-    """Text that is not what it should be: positions read back, or a prompt; `size` tokens of it."""
-
-    rid: str
-    session: str | None
-    what: str
-    size: int
-    slots: tuple[int, ...]
-    invariant: str = "INV-6"
 
 
 class Forward:
@@ -67,8 +54,13 @@ class Forward:
         cursor.place += PLACE_STEP
         self._memory.kv.write(slots, self._memory.backend.put(header))
 
-    def verify_round(self, lanes: Lanes, start: Ints, accepted: Ints, draft: int) -> None:
-        """Write a speculative round: `draft` tokens from `start` on, of which `accepted` are the text's."""
+    def verify_round(
+        self, lanes: Lanes, start: Ints, accepted: Ints, draft: int, slots: Array | None = None
+    ) -> None:
+        """Write a speculative round: `draft` tokens from `start` on, of which `accepted` are the text's.
+
+        They go where the rows say, or to the slots that were allocated for this round.
+        """
         steps = np.arange(draft, dtype=np.int64)
         positions = start[:, None] + steps
         tokens = tokens_at(lanes.keys.view(np.int64)[:, None], positions)
@@ -77,9 +69,10 @@ class Forward:
         tokens[steps >= accepted[:, None]] = GARBAGE
         headers = header_of(positions, tokens, lanes.writers[:, None]).reshape(-1)
         put = self._memory.backend.put
-        where = (lanes.row_start[:, None] + positions).reshape(-1)
-        slots = self._memory.rows.flat[put(where)]
-        self._memory.kv.write(self._memory.backend.copy(slots), put(headers))
+        if slots is None:
+            where = (lanes.row_start[:, None] + positions).reshape(-1)
+            slots = self._memory.backend.copy(self._memory.rows.flat[put(where)])
+        self._memory.kv.write(slots, put(headers))
 
     def ended(self, req: Req, count: int) -> None:
         """Read back the private part of a request that ends, once a posting has gone wrong in this run.

@@ -113,6 +113,7 @@ class Admission(Decision, Protocol):
 
     limit_spares_chunk: ClassVar[bool]
     emptied_is_not_full: ClassVar[bool]
+    retract_forgets_protected: ClassVar[bool]
 
     def page_reserve(self, page_size: int) -> int:
         """What the test of a request reserves for page alignment."""

@@ -244,14 +244,16 @@ class Req:
         """Drop the tokens beyond `length`."""
         self.out = min(self.out, length)
 
-    def reset_for_retract(self) -> None:
-        """Forget all memory; the output stays."""
+    def reset_for_retract(self, *, forget_protected: bool) -> None:
+        """Forget all memory; the output stays. 0.5.10 leaves p as it was, until the next match sets it."""
         self.retractions += 1
         self.prefix = self.prefix[:0]
         self.last_node = None
         self.extend_len = 0
         self.is_retracted = True
         self.chunks_pending = 0
-        self.committed = self.allocated = self.protected = 0
+        self.committed = self.allocated = 0
+        if forget_protected:
+            self.protected = 0
         self.freed = False
         self.decode_steps = 0

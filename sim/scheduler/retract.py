@@ -51,7 +51,7 @@ class Retractor:
         """Give back one request's memory without caching it, and make room for the others' next steps."""
         self._release(req, insert=False)
         self._memory.evict_to(remaining * self._config.retract_steps)
-        req.reset_for_retract()
+        req.reset_for_retract(forget_protected=self._memory.release.admission.retract_forgets_protected)
 
     def all_of(self, batch: Batch) -> list[Req]:
         """Retract a whole batch."""

@@ -37,6 +37,13 @@ class Session:
             return np.empty(0, dtype=np.int64)
         return np.concatenate((last.origin, last.output(last.out)[: last.max_new]))
 
+    @property
+    def history_len(self) -> int:
+        """Its length, without making its tokens: it is asked for after every operation of a comparison."""
+        last = self.node
+        # As in `history`: a negative limit cuts from the end.
+        return 0 if last is None else len(last.origin) + len(range(last.out)[: last.max_new])
+
 
 class VirtualNode:
     """Stands for the tree node of a turn that continues a slot; locking it does nothing."""

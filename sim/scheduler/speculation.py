@@ -9,7 +9,8 @@ from __future__ import annotations
 import numpy as np
 
 from sim.config import SpeculativeConfig
-from sim.scheduler.allocation import alloc_reserve, draft, grow
+from sim.memory.backend import Array
+from sim.scheduler.allocation import alloc_reserve, draft, grow, write_rows
 from sim.scheduler.batch import Batch
 from sim.scheduler.forward import Forward
 from sim.scheduler.memory import Memory
@@ -31,7 +32,7 @@ class Speculation:
         """What the next round of each request accepts."""
         counts = []
         for req in reqs:
-            counts.append(accepted(req.key, req.rounds, req.spec.accept, self.config.draft))
+            counts.append(accepted(req.key, req.rounds, req.spec.accept, self.config.longest_accepted))
             req.rounds += 1
         return np.array(counts, dtype=np.int64)
 
@@ -79,21 +80,31 @@ class Speculation:
             req.decode_steps += 1
         start = hot[C][index]
         length = np.full(count, self.config.draft, dtype=np.int64)
-        grow(memory, lanes, start, length)
+        slots = grow(memory, lanes, start, length)
         left = np.maximum(hot[LIMIT][index] - hot[OUT][index], 1)
         taken = np.minimum(self.accept(batch.reqs), left)
-        self._forward.verify_round(lanes, start, taken, self.config.draft)
+        self._forward.verify_round(lanes, start, taken, self.config.draft, slots)
         hot[OUT][index] += taken
         kept = start + taken
         hot[C][index] = kept
         hot[A][index] = kept
         self._table.batch_moved()
+        self._give_back_rejected(batch, slots, start)
+        stay = np.nonzero((np.arange(self.config.draft) < taken[:, None]).reshape(-1))[0]
+        write_rows(memory, lanes, start, taken, slots[memory.backend.put(stay)])
+        hot[DEVICE][index] = kept
+
+    def _give_back_rejected(self, batch: Batch, slots: Array, start: Ints) -> None:
+        """Free what was allocated for this round and not accepted, but for the rest of a page that is in use.
+
+        What was allocated counts, not what the row names by now: two turns that work on one row overwrite each other.
+        """
+        memory, draft = self._memory, self.config.draft
         memory.allocator.group_begin()
-        for req, end in zip(batch.reqs, (start + length).tolist(), strict=True):
+        for i, (req, first) in enumerate(zip(batch.reqs, start.tolist(), strict=True)):
             req.check_finished()
             assert req.row is not None
-            rejected = memory.rows.read(req.row, memory.ceil(req.committed), end)
-            memory.allocator.free(rejected, req.tag)
+            kept = min(memory.ceil(req.committed) - first, draft)
+            memory.allocator.free(slots[i * draft + kept : (i + 1) * draft], req.tag)
             memory.rows.extent[req.row] = req.committed
         memory.allocator.group_end()
-        hot[DEVICE][index] = kept

@@ -1,0 +1,57 @@
+"""A case: what is played on both engines. Plain data, drawn from one seed, the same for every target."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from random import Random
+from typing import Any
+
+from sim.config import RunConfig
+from sim.conform.drawing import Drawing
+from sim.conform.flavour import draw_flavour
+from sim.conform.knobs import draw_config
+from sim.conform.matrix import Cell, cell_of
+from sim.conform.targets import Target
+from sim.engines.marks import Timed
+from sim.operations import line_of
+
+LENGTH = 150
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """A configuration, and operations with their times."""
+
+    seed: int
+    config: RunConfig
+    actions: tuple[Timed, ...]
+
+    @property
+    def cell(self) -> Cell:
+        """Where it stands in the matrix."""
+        return cell_of(self.seed)
+
+    def lines(self) -> list[str]:
+        """Its operations as lines of ops.jsonl."""
+        return [_line(time, what) for time, what in self.actions]
+
+    def document(self, target: Target) -> str:
+        """The whole ops.jsonl, as a run would have recorded it."""
+        identity = target.identity(f"conform-{self.seed}")
+        header: dict[str, Any] = {"kvledger": 1, **identity.to_json(), "config": asdict(self.config)}
+        return json.dumps(header, separators=(",", ":")) + "\n" + "".join(self.lines())
+
+
+def _line(time: float, what: Any) -> str:
+    if isinstance(what, str):
+        return json.dumps({"op": what, "t": time}, separators=(",", ":")) + "\n"
+    return line_of(what, time)
+
+
+def draw_case(seed: int, length: int = LENGTH) -> Case:
+    """The case of this seed."""
+    random = Random(f"conform {seed}")
+    flavour = draw_flavour(cell_of(seed), random)
+    config = draw_config(cell_of(seed), seed, flavour, random)
+    return Case(seed=seed, config=config, actions=Drawing(config, flavour, random).draw(length))

@@ -1,0 +1,50 @@
+"""What is compared: a release, whole or with changes taken out; on one side ours, on the other the real one."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sim.errors import InputError
+from sim.setup import Identity
+
+_RELEASES = {"0.5.10.post1": "sglang-0.5.10", "0.5.11": "sglang-0.5.11"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Target:
+    """A version of the release, and the numbers of the fixes that are taken out of it."""
+
+    version: str
+    reverts: tuple[int, ...] = ()
+
+    @property
+    def name(self) -> str:
+        """As it is written on the command line."""
+        return "-".join([self.version, *map(str, self.reverts)])
+
+    def identity(self, scenario: str) -> Identity:
+        """The model of it."""
+        return Identity(
+            scenario=scenario, variant=self.name, release=_RELEASES[self.version], revert=self.reverts
+        )
+
+
+def parse(text: str) -> Target:
+    """The target of this name; what is wrong with it is said in one line."""
+    version, *numbers = text.split("-")
+    if version not in _RELEASES:
+        raise InputError(f"target {text}: there is no model of {version}; write {' or '.join(_RELEASES)}")
+    if not all(number.isdigit() for number in numbers):
+        raise InputError(f"target {text}: write VERSION-NUMBER-NUMBER, as 0.5.11-22862")
+    return Target(version=version, reverts=tuple(sorted(int(number) for number in numbers)))
+
+
+_SINGLE = (22753, 22790, 22862, 22897, 22651, 22273, 21875)
+_TOGETHER = ((22862, 21875), (22790, 22273), (22753, 22862))
+
+WHOLE = (Target(version="0.5.10.post1"), Target(version="0.5.11"))
+ALL = (
+    *WHOLE,
+    *(Target(version="0.5.11", reverts=(number,)) for number in _SINGLE),
+    *(Target(version="0.5.11", reverts=tuple(sorted(numbers))) for numbers in _TOGETHER),
+)

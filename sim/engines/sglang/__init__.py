@@ -1,0 +1,1 @@
+"""The real SGLang, one release per process, driven without a GPU."""

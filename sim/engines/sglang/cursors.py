@@ -1,0 +1,98 @@
+"""INV-4, INV-5 and INV-7 on a release: cursors of live requests and slots, who shares a row, who holds which lock."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from sim.engines.sglang.memory import Memory
+from sim.engines.sglang.owners import session_name
+from sim.ledger.findings import Breach
+
+
+class Cursors:
+    """Looks at one scheduler."""
+
+    def __init__(self, engine: Any, memory: Memory) -> None:
+        self._scheduler = engine.scheduler
+        self._memory = memory
+        self._page, self._width = memory.page, memory.width
+        self._prefill = -1
+
+    def requests(self) -> Iterator[Breach]:
+        """Requests in a batch whose cursors are out of order; after a prefill also those that share a row."""
+        page, width = self._page, self._width
+        holders: dict[int, Any] | None = {} if self._prefilled() else None
+        for req in batched(self._scheduler):
+            row = req.req_pool_idx
+            if row is None:
+                continue
+            p, c, a = req.cache_protected_len, req.kv_committed_len, req.kv_allocated_len
+            if (not p <= c <= a <= width or p % page) and not req.kv_committed_freed:
+                yield Breach(
+                    "INV-4", f"request {req.rid}",
+                    f"request {req.rid}: p={p}, c={c}, a={a}, row width {width}; "
+                    "0 ≤ p ≤ c ≤ a ≤ width, p on a page boundary, does not hold",
+                    req.rid, session_name(req), min(c - p, a - c, width - a),
+                )  # fmt: skip
+            if holders is not None and not req.finished() and holders.setdefault(row, req) is not req:
+                other = holders[row]
+                yield Breach(
+                    "INV-5", f"row {row}: {other.rid} {req.rid}",
+                    f"requests {other.rid} and {req.rid} both work on row {row}",
+                    req.rid, session_name(req) or session_name(other), 1,
+                )  # fmt: skip
+
+    def _prefilled(self) -> bool:
+        """Whether the last batch is a prefill that has not been looked at: a request comes by a row only there."""
+        scheduler = self._scheduler
+        last = scheduler.last_batch
+        if last is None or not last.forward_mode.is_extend() or scheduler.forward_ct == self._prefill:
+            return False
+        self._prefill = scheduler.forward_ct
+        return True
+
+    def slots(self, names: Iterable[str]) -> Iterator[Breach]:
+        """Slots of these sessions whose cursors are out of order."""
+        slots = self._memory.slots()
+        for name in names:
+            slot = slots.get(name)
+            if slot is None or slot.req_pool_idx is None:
+                continue
+            p, c, a = slot.cache_protected_len, slot.kv_committed_len, slot.kv_allocated_len
+            if not 0 <= p <= c <= a <= self._width or p % self._page:
+                yield Breach(
+                    "INV-4", f"session {name}",
+                    f"slot of session {name}: p={p}, c={c}, a={a}; 0 ≤ p ≤ c ≤ a ≤ width does not hold",
+                    None, name, min(c - p, a - c, self._width - a),
+                )  # fmt: skip
+
+    def locks(self) -> Iterator[Breach]:
+        """Nodes that are locked more, or less, often than live requests and slots hold them or something below."""
+        nodes = self._memory.nodes()
+        if not nodes or self._scheduler.tree_cache.inner.disable:
+            return
+        holding: Counter[int] = Counter()
+        for holder in (*self._memory.requests(), *self._memory.slots().values()):
+            node = holder.last_node
+            while getattr(node, "parent", None) is not None:
+                holding[id(node)] += 1
+                node = node.parent
+        for node, _ in nodes:
+            if node.lock_ref != holding[id(node)]:
+                what = (
+                    f"a node of {len(node.value)} tokens has lock_ref {node.lock_ref}, but {holding[id(node)]} hold it"
+                )
+                yield Breach("INV-7", what, what, None, None, 1)
+
+
+def batched(scheduler: Any) -> list[Any]:
+    """The requests of the last batch and, if another, of the running one, each once."""
+    last, running = scheduler.last_batch, scheduler.running_batch
+    if last is None or last is running:
+        reqs: list[Any] = running.reqs
+        return reqs
+    if not running.reqs:
+        return list(last.reqs)
+    return list({id(req): req for req in (*last.reqs, *running.reqs)}.values())

@@ -1,0 +1,105 @@
+"""What befalls requests: heard where the release would tell a client, or where it lets go of a request."""
+
+from __future__ import annotations
+
+from typing import Any
+
+_KINDS = {"FINISH_LENGTH": "length", "FINISH_MATCHED_TOKEN": "stop", "FINISH_ABORT": "abort"}
+
+
+def finish_kind(req: Any) -> str:
+    """Why a request of the release ended; empty while it has not."""
+    reason = req.finished_reason
+    if reason is None:
+        return ""
+    name = type(reason).__name__
+    return _KINDS.get(name, name)
+
+
+class Events:
+    """Finished, aborted, retracted and refused since the last report; and who is to be refused."""
+
+    __slots__ = ("aborted", "arrived", "finished", "refusals", "refused", "retracted", "settled")
+
+    def __init__(self) -> None:
+        self.finished: list[str] = []
+        self.aborted: list[str] = []
+        self.retracted: list[str] = []
+        self.refused: list[str] = []
+        self.refusals: dict[str, int] = {}
+        self.arrived: Any = None
+        self.settled = (0, 0)
+
+    def ended(self, req: Any) -> None:
+        """A request has a finish reason, and its memory is about to be released."""
+        (self.aborted if finish_kind(req) == "abort" else self.finished).append(req.rid)
+
+    def told(self, message: Any, *_: Any) -> None:
+        """The release tells a client that its request will not go on."""
+        self.aborted.append(message.rid)
+
+    def refuses(self, rid: str) -> bool:
+        """Whether this admission attempt is to find no memory."""
+        left = self.refusals.get(rid, 0)
+        if not left:
+            return False
+        self.refusals[rid] = left - 1
+        self.refused.append(rid)
+        return True
+
+    def unsettled(self) -> tuple[list[str], list[str]]:
+        """Who has finished, and who was aborted, since the last call."""
+        finished, aborted = self.settled
+        self.settled = (len(self.finished), len(self.aborted))
+        return self.finished[finished:], self.aborted[aborted:]
+
+    def take(self) -> tuple[tuple[str, ...], ...]:
+        """All of it, for a report: finished, aborted, retracted, refused."""
+        taken = (tuple(self.finished), tuple(self.aborted), tuple(self.retracted), tuple(self.refused))
+        if any(taken):
+            self.finished, self.aborted, self.retracted, self.refused = [], [], [], []
+            self.settled = (0, 0)
+        return taken
+
+
+class Removals(dict[str, Any]):
+    """The sessions of the release; remembers in which order they were removed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.removed: list[str] = []
+
+    def __delitem__(self, name: str) -> None:
+        super().__delitem__(name)
+        self.removed.append(name)
+
+
+def listening_adder(modules: Any) -> type:
+    """The prefill adder of the release, which also refuses on demand and tells of preemption."""
+    base: Any = modules.schedule_policy.PrefillAdder
+    no_token = modules.schedule_policy.AddReqResult.NO_TOKEN
+
+    class Adder(base):  # type: ignore[misc]
+        """Finds its listener at the prefix cache, the one thing it is handed that belongs to one scheduler."""
+
+        def add_one_req(self, req: Any, *args: Any, **kwargs: Any) -> Any:
+            """Refuse, or go on as the release does."""
+            if self.tree_cache.listener.refuses(req.rid):
+                return no_token
+            return super().add_one_req(req, *args, **kwargs)
+
+        def preempt_to_schedule(self, req: Any, server_args: Any) -> Any:
+            """As the release, and tell who had to go."""
+            before, already = list(self.running_batch.reqs), len(self.preempt_list)
+            done = super().preempt_to_schedule(req, server_args)
+            if done:
+                # The release goes through a set here: any order would be its own, so it is the one in which it chose.
+                sign = -1 if server_args.schedule_low_priority_values_first else 1
+                chosen = self.preempt_list[already:]
+                chosen.sort(key=lambda r: (r.priority * sign, -r.time_stats.wait_queue_entry_time))
+                self.preempt_list[already:] = chosen
+                gone = {id(r) for r in chosen}
+                self.tree_cache.listener.retracted += [r.rid for r in before if id(r) in gone]
+            return done
+
+    return Adder

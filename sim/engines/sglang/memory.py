@@ -1,0 +1,146 @@
+"""The memory of a real scheduler as it lies there: its free lists, its tree, its rows, read and never asked."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from sim.engines.sglang.owners import Owners
+from sim.ledger.findings import PoolCount
+from sim.ledger.physical import Holder, Ints, Tally, count_rows, tally
+
+_NOTHING = np.empty(0, dtype=np.int64)
+
+
+class Memory:
+    """Reads one scheduler; what it returns are copies."""
+
+    def __init__(self, engine: Any, owners: Owners) -> None:
+        scheduler = engine.scheduler
+        self.page: int = engine.config.pool.page_size
+        self.units: int = engine.config.pool.tokens // self.page
+        self.width: int = engine.config.row_width
+        self._scheduler = scheduler
+        self._owners = owners
+        self._rows = engine.config.pool.rows
+        # One release numbers its rows from 0, the next keeps row 0 as padding.
+        self._first_row = 0 if engine.modules.old else 1
+        self._table = scheduler.req_to_token_pool.req_to_token.numpy()
+        # A release that reserves beyond its row names no more than the row.
+        self._width = self._table.shape[1]
+
+    def count(self) -> tuple[Tally, PoolCount]:
+        """The full pool, page by page, and the rows."""
+        holders = self.holders()
+        free = [row for row in self._scheduler.req_to_token_pool.free_slots if row >= 0]
+        rows = count_rows(self._first_row, self._rows, free, holders)
+        return tally(self.page, self.units, self.free(), self.tree(), holders, self._named(holders)), rows
+
+    def free(self) -> Ints:
+        """The free list, page by page."""
+        allocator = self._scheduler.token_to_kv_pool_allocator
+        free: Ints = allocator.free_pages.numpy()
+        if len(allocator.release_pages):
+            free = np.concatenate((free, allocator.release_pages.numpy()))
+        return self._within(free)
+
+    def nodes(self) -> list[tuple[Any, int]]:
+        """The tree's nodes but the root, each with the number of positions above it."""
+        root = getattr(self._scheduler.tree_cache.inner, "root_node", None)
+        stack = [] if root is None else [(child, 0) for child in root.children.values()]
+        found = []
+        while stack:
+            entry = stack.pop()
+            found.append(entry)
+            node, depth = entry
+            if node.children:
+                below = depth + len(node.value)
+                stack += [(child, below) for child in node.children.values()]
+        return found
+
+    def tree(self) -> Ints:
+        """The pages that the tree names; a node begins and ends with a page."""
+        root = getattr(self._scheduler.tree_cache.inner, "root_node", None)
+        stack = [] if root is None else list(root.children.values())
+        runs = []
+        while stack:
+            node = stack.pop()
+            runs.append(node.value)
+            if node.children:
+                stack += node.children.values()
+        return self._within(torch.cat(runs).numpy()[:: self.page] // self.page) if runs else _NOTHING
+
+    def requests(self) -> list[Any]:
+        """Requests that name a row and have not handed it on, each once."""
+        scheduler = self._scheduler
+        reqs = list(scheduler.running_batch.reqs)
+        for batch in (scheduler.last_batch, scheduler.cur_batch):
+            if batch is not None:
+                reqs += batch.reqs
+        if scheduler.chunked_req is not None:
+            reqs.append(scheduler.chunked_req)
+        reqs += scheduler.waiting_queue
+        naming = {id(r): r for r in reqs if r.req_pool_idx is not None and not r.kv_committed_freed}
+        return list(naming.values())
+
+    def slots(self) -> dict[str, Any]:
+        """What sessions hold between turns."""
+        slots: dict[str, Any] = self._scheduler.tree_cache.slots
+        return slots
+
+    def holders(self) -> list[Holder]:
+        """Every request and slot that names a row.
+
+        A slot names no more than the turn that works on its row: the rest was overwritten when the turn was prefilled.
+        """
+        reached: dict[int, int] = {}
+        found = []
+        for req in self.requests():
+            row, allocated = req.req_pool_idx, req.kv_allocated_len
+            reached[row] = max(allocated, reached.get(row, 0))
+            stop = min(allocated, self._width)
+            found.append(Holder(self._owners.request(req), row, req.cache_protected_len, stop))
+        for name, slot in self.slots().items():
+            row, allocated = slot.req_pool_idx, slot.kv_allocated_len
+            if row is not None:
+                reach = min(allocated, self._width, reached.get(row, allocated))
+                found.append(Holder(self._owners.slot(name, slot), row, slot.cache_protected_len, reach))
+        return found
+
+    def _named(self, holders: Sequence[Holder]) -> Ints:
+        """The pages in the rows of these holders, one row behind the other."""
+        if not holders:
+            return _NOTHING
+        runs = [self._table[holder.row, : holder.stop] for holder in holders]
+        return self._within(np.concatenate(runs).astype(np.int64) // self.page)
+
+    def rows_free(self) -> set[int]:
+        """Rows in the free list."""
+        return set(self._scheduler.req_to_token_pool.free_slots)
+
+    def rows_free_twice(self) -> set[int]:
+        """Rows that stand in the free list more than once."""
+        free = self._scheduler.req_to_token_pool.free_slots
+        if len(set(free)) == len(free):
+            return set()
+        return {row for row, count in Counter(free).items() if count > 1}
+
+    def row(self, row: int, start: int, stop: int) -> Ints:
+        """The slots that a row names."""
+        slots: Ints = self._table[row, start:stop].astype(np.int64)
+        return slots
+
+    def at(self, rows: Ints, positions: Ints) -> Ints:
+        """The slot that each row names at each position; positions beyond the row are its last one."""
+        slots: Ints = self._table[rows, np.minimum(positions, self._table.shape[1] - 1)].astype(np.int64)
+        return slots
+
+    def _within(self, units: Ints) -> Ints:
+        """A number that is no page of the pool counts as padding: it names nothing."""
+        if not len(units) or (units.min() >= 0 and units.max() <= self.units):
+            return units
+        return np.where((units < 0) | (units > self.units), 0, units)

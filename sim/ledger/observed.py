@@ -1,0 +1,151 @@
+"""The auditor of an engine in another process: what its worker has seen after each event goes to the judge.
+
+Nothing is computed here. The counts were made there, from the tensors of the engine; see `sim.engines.sglang.watch`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from sim.config import RunConfig
+from sim.engines.protocol import EngineCrash, Terms
+from sim.ledger.findings import Breach, Miscount, Misread, PoolCount
+from sim.ledger.judge import Judge
+from sim.ledger.owners import Context, Fault
+from sim.ledger.verdicts import Verdict
+
+
+class Observable(Protocol):
+    """An engine whose memory is looked at where it lies."""
+
+    seen: dict[str, Any]
+    alarm: tuple[str, str] | None
+
+    def observe(self) -> None:
+        """Look at all of it once more."""
+
+
+class ObservedAuditor:
+    """Audits one run of an engine by what was seen of it."""
+
+    def __init__(self, engine: Observable, config: RunConfig) -> None:
+        tokens = config.pool.tokens
+        self._engine = engine
+        self._at = Context()
+        self._judge = Judge(self._at, self, Terms(tokens, 0, 0, 0, 0, tokens))
+        self._docket = self._judge.docket
+        self._seen: dict[str, Any] = {}
+        self._counts = {pool: PoolCount(pool, 0, 0, (), ()) for pool in ("full", "rows")}
+        self._steps = 0
+        self.verdicts = self._docket.verdicts
+        self.checks = 0
+
+    @property
+    def unlisted(self) -> int:
+        """Verdicts beyond those that are kept."""
+        return self._docket.unlisted
+
+    def begin(
+        self, event: int, time: float, kind: str, *, request: str | None = None, session: str | None = None
+    ) -> None:
+        """An event begins."""
+        at = self._at
+        self._steps += kind == "step"
+        at.event, at.time, at.op, at.iteration = event, time, kind, self._steps
+        at.request, at.session = request, session
+
+    def end(self) -> tuple[Verdict, ...]:
+        """The event is over: judge what was seen of it."""
+        self.checks += 1
+        self._look()
+        alarm = self._engine.alarm
+        if alarm is not None:
+            self._docket.detected(alarm[0])
+            self._engine.alarm = None
+        return self._docket.opened() if self._docket.fresh else ()
+
+    def books(self) -> dict[str, Terms]:
+        """The terms at the last event."""
+        return {"full": self._judge.terms}
+
+    def loss(self) -> tuple[int, int]:
+        """Tokens that nobody owns, and tokens that are free twice or owned twice."""
+        return self._judge.full.count.lost, self._judge.full.count.extra
+
+    # -- evidence -----------------------------------------------------------------------------------------
+
+    def counts(self) -> Mapping[str, PoolCount]:
+        """Each pool, as last counted."""
+        return self._counts
+
+    def miscounts(self) -> list[Miscount]:
+        """Who is counted wrongly by the books."""
+        return [Miscount(**miscount) for miscount in self._seen.get("miscounts", ())]
+
+    def _look(self, *, crashed: bool = False) -> None:
+        """Judge the last observation; after a crash only what went wrong, as the books stand half-way."""
+        seen = self._seen = self._engine.seen
+        if not seen:
+            return
+        at, judge = self._at, self._judge
+        if "about" in seen:
+            at.request, at.session = seen["about"]
+        terms = Terms(*seen["terms"]["full"]) if "terms" in seen else None
+        if terms is not None:
+            judge.terms = terms
+        if "counts" in seen:
+            self._counts = {pool: _count(pool, count) for pool, count in seen["counts"].items()}
+        faults = [self._fault(fault) for fault in seen.get("faults", ())]
+        breaches = [Breach(**breach) for breach in seen.get("breaches", ())]
+        misreads = [_misread(misread) for misread in seen.get("misreads", ())]
+        touched = bool(faults) or "touched" in seen
+        if crashed:
+            if not seen.get("chosen"):
+                # Between allocating and naming what was allocated: what belongs to nobody is on its way.
+                faults, touched = [], False
+            if faults or misreads:
+                judge.judge(terms, faults=faults, touched=touched, misreads=misreads)
+            return
+        if (
+            touched
+            or breaches
+            or misreads
+            or judge.terms.delta != judge.full.expected
+            or judge.terms.session_held + judge.terms.uncached > judge.terms.total
+        ):
+            judge.judge(terms, faults=faults, touched=touched, misreads=misreads, breaches=breaches)
+        if "counts" in seen:
+            judge.recounted(self._counts)
+        judge.misread(_misread(misread) for misread in seen.get("reread", ()))
+
+    def _fault(self, fault: Mapping[str, Any]) -> Fault:
+        at = self._at
+        return Fault(event=at.event, iteration=at.iteration, time=at.time, op=at.op, **fault)
+
+    # -- endings ------------------------------------------------------------------------------------------
+
+    def crash(self, error: EngineCrash) -> Verdict:
+        """The engine raised during the open event."""
+        self._look(crashed=True)
+        return self._judge.crash(error)
+
+    def stuck(self, message: str) -> Verdict:
+        """Work waits and nothing can ever run."""
+        request, session, waiting = self._seen.get("waiting", (None, None, 0))
+        return self._judge.stuck(message, request, session, waiting)
+
+    def finish(self) -> None:
+        """The run is over: look at everything once more."""
+        self._engine.observe()
+        self._look()
+
+
+def _count(pool: str, count: Mapping[str, Any]) -> PoolCount:
+    return PoolCount(
+        pool, count["lost"], count["extra"], tuple(count["lost_units"]), tuple(count["shared_units"])
+    )
+
+
+def _misread(misread: Mapping[str, Any]) -> Misread:
+    return Misread(**{**misread, "slots": tuple(misread["slots"])})

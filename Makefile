@@ -2,12 +2,14 @@ PYTHON ?= python3
 BIN := .venv/bin
 STAMP := .venv/.installed
 OUT := out/founding
+CASES ?= 300
+JOBS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench clean
+.PHONY: help run test lint bench conform conform-mistakes clean
 
 help:  ## say what there is
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */  make \1\t/'
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/'
 
 run: $(STAMP)  ## run the founding scenarios and write their report
 	$(BIN)/kvledger run scenarios/founding --out $(OUT)
@@ -22,6 +24,13 @@ lint: $(STAMP)  ## check style and types
 
 bench: $(STAMP)  ## measure the ratios that the design promises
 	$(BIN)/kvledger bench
+
+conform: $(STAMP)  ## play CASES random cases on the model and on each real release (MINUTES=, SEED=, JOBS=)
+	$(BIN)/python -m sim.conform --cases $(CASES) --jobs $(JOBS) \
+		$(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) $(if $(TARGET),--target $(TARGET))
+
+conform-mistakes: $(STAMP)  ## make each deliberate mistake in the model, and see after how many cases it is found
+	PYTHONPATH=tests $(BIN)/python -m helpers.mistakes $(if $(RECORD),--record)
 
 clean:  ## remove everything that can be made again
 	rm -rf .venv build dist out *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

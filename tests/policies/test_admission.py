@@ -19,6 +19,11 @@ def test_the_limit_spares_a_parked_chunk_in_0_5_11_only():
     assert Admission11().limit_spares_chunk is True
 
 
+def test_a_retract_forgets_p_in_0_5_11_only():
+    assert Admission10().retract_forgets_protected is False
+    assert Admission11().retract_forgets_protected is True
+
+
 def test_0_5_10_expects_a_round_under_overlap_to_need_twice_a_round_without():
     assert Admission10().spec_v2_need(ints([20]), ints([20]), 4, 1, 4) == 8
 

@@ -12,9 +12,12 @@ import time
 from pathlib import Path
 
 import pytest
+from helpers.modelworker import ModelEngines
 
 from sim import commands, setup
 from sim.cli import main
+from sim.engines.select import Engines
+from sim.errors import InputError
 from sim.progress import Progress
 from sim.result import Result
 from sim.table import WIDTH, summary, table
@@ -153,9 +156,54 @@ def test_a_recorded_run_is_replayed(kvledger):
         (("run", "none.yaml"), "none.yaml:1:1: there is no such file; write the path of a scenario file"),
         (("run", "empty"), "empty:1:1: no scenario in this folder; name one that holds *.yaml files"),
         (
-            ("run", "s.yaml", "--engine", "sglang==0.5.11"),
-            "--engine sglang==0.5.11: this engine cannot be driven",
+            ("run", "s.yaml", "--engine", "vllm"),
+            "--engine vllm: there is no such engine; write model, sglang==0.5.11 (or another version), or sglang",
         ),
+        (
+            ("run", "s.yaml", "--engine", "sglang==9.9.9"),
+            "--engine sglang==9.9.9: no source of SGLang 9.9.9 is at hand; type `kvledger oracle fetch 9.9.9`, or",
+        ),
+        (
+            ("run", "s.yaml", "--engine", "sglang", "--sglang-src", "nowhere"),
+            "--sglang-src nowhere: it does not exist; write the folder of a checkout",
+        ),
+        (
+            ("run", "s.yaml", "--sglang-src", "nowhere"),
+            "--sglang-src: the model needs no source; write --engine sglang as well",
+        ),
+        (
+            ("run", "s.yaml", "--engine", "sglang==9.9.9", "--release", "sglang-0.5.10"),
+            "--release: sglang==9.9.9 is the release that it is; leave --release out, or --engine",
+        ),
+        (
+            ("run", "s.yaml", "--engine", "sglang==9.9.9", "--add", "22213"),
+            "--add: sglang==9.9.9 is the release that it is; leave --add out, or the engine",
+        ),
+        (
+            ("run", "s.yaml", "--engine", "sglang==9.9.9", "--policy", "mine.py:X"),
+            "--policy: sglang==9.9.9 is the release that it is; leave --policy out, or the engine",
+        ),
+        (
+            ("run", "s.yaml", "--engine", "sglang==9.9.9", "--device", "cuda"),
+            "--device cuda: sglang==9.9.9 is driven on the CPU; write --device cpu",
+        ),
+        (
+            ("replay", "s.yaml", "--against", "vllm"),
+            "--against vllm: there is no such engine; write model,",
+        ),
+        (
+            ("replay", "s.yaml", "--against", "sglang==9.9.9", "--add", "22213"),
+            "--add: sglang==9.9.9 is the release that it is; leave --add out, or the engine",
+        ),
+        (
+            ("replay", "s.yaml", "--against", "model", "--out", "x"),
+            "--out: a lockstep leaves nothing behind; leave --out or --against out",
+        ),
+        (
+            ("replay", "s.yaml", "--deep"),
+            "--deep: there is nothing to compare; write --against with another engine",
+        ),
+        (("oracle", "fetch", "../x"), "'../x' is no version of SGLang; write a number, e.g. 0.5.11"),
         (
             ("run", "s.yaml", "--release", "sglang-0.5.1"),
             "unknown release 'sglang-0.5.1'; write 'sglang-0.5.1",
@@ -339,3 +387,165 @@ def test_a_scenario_is_as_expected_if_all_its_variants_are(make_verdict):
     good, bad = result(make_verdict, 0), result(make_verdict, 1, variant="after")
     other = result(make_verdict, 0, scenario="other")
     assert summary([good, bad, other]) == "2 scenarios, 1 as expected"
+
+
+# -- real engines: the model stands for one -------------------------------------------------------------------
+
+
+@pytest.fixture
+def stands_for(monkeypatch):
+    """`--engine sglang==VERSION` is a model behind a worker; audits are off, for it is not watched as a release is."""
+
+    def stand(version="0.5.11", **options):
+        made = []
+
+        def engines(choice):
+            if not choice.real:
+                return Engines(choice)
+            made.append(ModelEngines(version, **options))
+            return made[-1]
+
+        monkeypatch.setattr("sim.engines.select.Engines", engines)
+        return made
+
+    return stand
+
+
+def test_variants_that_the_engine_cannot_run_are_listed_with_the_reason(kvledger, stands_for):
+    made = stands_for()
+    variants = "  old: {release: sglang-0.5.10}\n  put: {revert: [22753], add: [22213]}\n"
+    Path("s.yaml").write_text(SCENARIO.replace("  after: {}", variants + "  after: {}"))
+    status, out, err = kvledger("run", "s.yaml", "--engine", "sglang==0.5.11", "--audit", "off")
+    assert (status, err) == (0, "")
+    assert [line for line in out.splitlines() if "note" not in line] == [
+        "scenario  variant  verdict  pool  size  event  it  seen by the release",
+        "retract   before   clean                   23  19",
+        "retract   after    clean                   23  19",
+        "left out, as sglang 0.5.11 cannot run it:",
+        "  retract  old  it is of sglang-0.5.10, and the engine is sglang 0.5.11",
+        "  retract  put  it puts in #22213, which can be done to the model only",
+        "report: out/report.html",
+        "1 scenario, 1 as expected",
+    ]
+    assert not any(worker.alive for _, worker in made[0].started)
+
+
+def test_what_is_left_out_stands_in_the_documents(kvledger, stands_for):
+    stands_for()
+    Path("s.yaml").write_text(SCENARIO.replace("  after: {}", "  old: {release: sglang-0.5.10}\n  after: {}"))
+    status, out, _ = kvledger("run", "s.yaml", "--engine", "sglang==0.5.11", "--audit", "off", "--json")
+    data = json.loads(out)
+    assert status == 0
+    assert list(data) == ["scenario", "variants", "left_out"]
+    assert data["left_out"] == {"old": "it is of sglang-0.5.10, and the engine is sglang 0.5.11"}
+    assert {name: entry["engine"] for name, entry in data["variants"].items()} == {
+        "before": "sglang 0.5.11", "after": "sglang 0.5.11",
+    }  # fmt: skip
+    assert json.loads(Path("out/verdicts.json").read_text()) == data
+    meta = json.loads(Path("out/retract/before/meta.json").read_text())
+    assert (meta["engine"], meta["reverted"]) == ("sglang 0.5.11", [22862])
+    assert meta["replay"] == "kvledger replay out/retract/before/ops.jsonl --engine sglang==0.5.11"
+    assert (meta["versions"]["sglang"], meta["versions"]["sglang_source"]) == ("0.5.11", "/nowhere (fetched)")
+
+
+def test_an_engine_that_can_run_nothing_is_status_2_and_still_lists(kvledger, stands_for):
+    stands_for("0.5.10")
+    status, out, err = kvledger("run", "s.yaml", "--engine", "sglang==0.5.10", "--audit", "off")
+    assert status == 2
+    assert out.splitlines()[0] == "left out, as sglang 0.5.10 cannot run it:"
+    assert len(out.splitlines()) == 3
+    assert err == "--engine sglang==0.5.10: no variant can be run on it; write another engine or scenario\n"
+
+
+def test_an_engine_of_no_release_of_ours_runs_each_configuration_once(kvledger, stands_for):
+    stands_for("0.5.12")
+    variants = "  newer: {}\n  old: {release: sglang-0.5.10}\n  small: {pool: {tokens: 512}}\n"
+    Path("s.yaml").write_text(SCENARIO.replace("  after: {}\n", "  after: {}\n" + variants))
+    status, out, _ = kvledger("run", "s.yaml", "--engine", "sglang==0.5.12", "--audit", "off", "--json")
+    data = json.loads(out)
+    assert status == 0
+    assert {name: entry["release"] for name, entry in data["variants"].items()} == {
+        "after": "sglang 0.5.12", "small": "sglang 0.5.12",
+    }  # fmt: skip
+    assert data["left_out"] == {
+        "before": "it takes out #22862, and sglang 0.5.12 need not have it",
+        "newer": "it differs from after only by its release",
+        "old": "it differs from after only by its release",
+    }
+
+
+def test_a_crash_shows_where_the_release_raised(kvledger, stands_for):
+    stands_for(how="raise")
+    Path("s.yaml").write_text(SCENARIO.partition("expect:")[0])
+    status, out, _ = kvledger("run", "s.yaml", "--engine", "sglang==0.5.11", "--audit", "off", "--variant", "after")
+    assert status == 1
+    assert "raised at: a.py:1 f → b.py:2 g" in out
+    entry = json.loads(Path("out/retract/after/verdicts.json").read_text())["variants"]["after"]
+    assert entry["frames"] == ["a.py:1 f", "b.py:2 g"]
+
+
+def test_a_recorded_run_is_played_on_another_engine(kvledger, stands_for):
+    stands_for()
+    kvledger("run", "s.yaml", "--variant", "before")
+    ops = "out/retract/before/ops.jsonl"
+    status, out, _ = kvledger("replay", ops, "--engine", "sglang==0.5.11", "--audit", "off")
+    assert status == 0
+    assert out.splitlines()[1].split() == ["retract", "before", "clean", "23", "19"]
+    status, _, err = kvledger("replay", ops, "--engine", "sglang==0.5.11", "--release", "sglang-0.5.10")
+    assert (status, err.count("\n")) == (2, 1)
+    assert "it is of sglang-0.5.10, and the engine is sglang 0.5.11; write --release sglang-0.5.11 to play" in err
+
+
+def test_lockstep_is_0_when_equal_and_1_at_a_difference(kvledger, stands_for):
+    kvledger("run", "s.yaml", "--variant", "after")
+    ops = "out/retract/after/ops.jsonl"
+    made = stands_for()
+    assert kvledger("replay", ops, "--against", "sglang==0.5.11") == (
+        0, "equal: model of sglang-0.5.11 and sglang 0.5.11, 23 operations, 1 layout\n", "",
+    )  # fmt: skip
+    assert kvledger("replay", ops, "--against", "sglang==0.5.11", "--deep")[1].endswith("23 layouts\n")
+    assert kvledger("replay", ops, "--against", "sglang==0.5.11", "--revert", "22862")[0] == 0
+    stands_for(without=(22862,))
+    status, out, err = kvledger("replay", ops, "--against", "sglang==0.5.11")
+    assert (status, err) == (1, "")
+    assert out.startswith(f"the engines differ after operation 10 ({ops}:11, ")
+    status, out, err = kvledger("replay", ops, "--against", "sglang==0.5.11", "--json")
+    assert (status, err, json.loads(out)["difference"]["operation"]) == (1, "", 10)
+    assert not any(worker.alive for engines in made for _, worker in engines.started)
+
+
+def test_ctrl_c_ends_the_workers(kvledger, stands_for, monkeypatch):
+    made = stands_for()
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sim.clock.Clock.run", interrupted)
+    status, _, _ = kvledger("run", "s.yaml", "--engine", "sglang==0.5.11", "--audit", "off")
+    assert status == 130
+    assert [worker.alive for _, worker in made[0].started] == [False]
+
+
+def test_the_path_is_that_of_the_tree_that_is_compared_with_a_release(kvledger, monkeypatch):
+    seen = []
+
+    def engines(choice):
+        seen.append((choice.spec, choice.path))
+        raise InputError("enough")
+
+    monkeypatch.setattr("sim.engines.select.Engines", engines)
+    for one, other in (("sglang==0.5.11", "sglang"), ("sglang", "sglang==0.5.11"), ("sglang", "sglang")):
+        kvledger("replay", "o", "--engine", one, "--against", other, "--sglang-src", "tree")
+    assert seen == [("sglang==0.5.11", None), ("sglang", Path("tree")), ("sglang", Path("tree"))]
+
+
+def test_sources_in_the_cache_are_listed(kvledger, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(Path("cache").resolve()))
+    assert kvledger("oracle", "list") == (0, "", "")
+    for version in ("0.5.11", "0.5.10.post1"):
+        file = Path("cache/kvledger/sglang", version, "sglang/srt/managers/scheduler.py")
+        file.parent.mkdir(parents=True)
+        file.touch()
+    out = kvledger("oracle", "list")[1]
+    assert [line.split()[:2] for line in out.splitlines()] == [["sglang", "0.5.10.post1"], ["sglang", "0.5.11"]]
+    assert kvledger("oracle", "fetch", "0.5.11")[:2] == (0, out.splitlines()[1] + "\n")

@@ -229,6 +229,14 @@ def test_bytes_thrown_into_a_record_never_give_a_traceback(tmp_path, ops, cut, j
     assert len(complaint_about(path)) <= 1
 
 
+@pytest.mark.parametrize("name", ["tiny", "lru", "fcfs"])
+def test_a_name_that_nothing_bears_is_told(tmp_path, ops, name):
+    path = tmp_path / "ops.jsonl"
+    path.write_text("".join(ops).replace(f'"{name}"', '"nothing"'))
+    (line,) = complaint_about(path)
+    assert line.startswith(f"{path}:1:") and "'nothing'" in line and "write one of" in line and name in line
+
+
 def complaint_about(path):
     """The lines that a replay complains with; none if it is played."""
     try:

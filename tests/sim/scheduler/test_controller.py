@@ -109,6 +109,18 @@ def test_what_a_session_held_comes_back_with_its_time_out():
     assert len(scheduler.memory.rows.free) == 8
 
 
+@pytest.mark.parametrize(
+    ("opened", "timeout", "now", "open_after"), [(4.49, 0.87, 5.36, False), (4.5, 0.5, 5.0, True)]
+)
+def test_the_difference_of_the_times_decides_to_the_last_bit(opened, timeout, now, open_after):
+    controller = controller_of()
+    controller.open("a", timeout, opened)
+    controller.reap(now)
+    assert sessions(controller) == (["a"] if open_after else [])
+    controller.reap(now + 2)
+    assert sessions(controller) == []
+
+
 @pytest.mark.parametrize("timeout", [None, 30.0])
 def test_an_injected_time_out_is_seen_by_the_very_next_pass(timeout):
     controller = controller_of()

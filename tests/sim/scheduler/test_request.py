@@ -121,7 +121,7 @@ def test_a_retract_forgets_all_memory_and_keeps_the_output():
     req = new_req()
     req.out, req.committed, req.allocated, req.chunks_pending, req.freed = 6, 26, 26, 1, True
     req.prefix, req.last_node = np.arange(20), object()
-    req.reset_for_retract()
+    req.reset_for_retract(forget_protected=True)
     assert (req.out, req.committed, req.allocated, len(req.prefix)) == (6, 0, 0, 0)
     assert (req.last_node, req.chunks_pending, req.freed, req.is_retracted, req.retractions) == (
         None,
@@ -130,6 +130,14 @@ def test_a_retract_forgets_all_memory_and_keeps_the_output():
         True,
         1,
     )
+
+
+@pytest.mark.parametrize(("forget", "left"), [(True, 0), (False, 16)])
+def test_0_5_10_leaves_p_of_a_retracted_request_to_the_next_match(forget, left):
+    req = new_req()
+    req.committed, req.allocated, req.protected = 26, 26, 16
+    req.reset_for_retract(forget_protected=forget)
+    assert req.protected == left
 
 
 def test_text_is_prompt_then_output_with_its_eos():

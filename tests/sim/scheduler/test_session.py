@@ -118,9 +118,17 @@ def test_a_session_times_out_when_it_was_silent_for_longer(timeout, now, late):
 @pytest.mark.parametrize(("out", "length"), [(4, 24), (12, 32), (15, 32)])
 def test_the_history_is_prompt_and_output_up_to_what_was_asked(out, length):
     session = Session("a", 7, None, 0.0, 1)
-    assert len(session.history()) == 0
+    assert len(session.history()) == session.history_len == 0
     session.node = new_req(prompt=20, max_new=12)
     session.node.out = out
     history = session.history().tolist()
-    assert len(history) == length
+    assert len(history) == session.history_len == length
     assert history == session.node.tokens(length).tolist()
+
+
+@pytest.mark.parametrize("max_new", [-7, -3, 0])
+def test_a_limit_below_zero_cuts_the_output_from_its_end(max_new):
+    session = Session("a", 7, None, 0.0, 1)
+    session.node = new_req(prompt=20, max_new=max_new)
+    session.node.out = 5
+    assert len(session.history()) == session.history_len == 20 + max(0, 5 + max_new if max_new else 0)

@@ -123,3 +123,21 @@ def test_under_pairs_the_last_token_of_a_finished_text_is_not_cached():
     rig.send("r", 20, 6, accept=(1,))
     rig.drain()
     assert rig.terms.evictable == 20 + 5 - 1
+
+
+def test_two_turns_on_one_row_give_back_what_was_allocated_for_each():
+    # Whom a refused turn has let in beside the running one works on the same row (0.5.11 clears the in-flight mark).
+    rig = Rig(overlap=False, speculative=EAGLE)
+    rig.open("a")
+    rig.turn("a/1", 1, 1, accept=(1,))
+    rig.step()
+    rig.turn("a/2", 1, 9, accept=(1,))
+    rig.turn("a/3", 1, 1, accept=(1,))
+    rig.step()
+    rig.turn("a/4", 1, 9, accept=(1,))
+    rig.step()
+    rig.step()
+    assert rig.request("a/2").row == rig.request("a/4").row is not None
+    memory = rig.engine.scheduler.memory
+    free = memory.backend.get(memory.allocator.free_list.view()).tolist()
+    assert len(set(free)) == len(free)

@@ -1,0 +1,34 @@
+"""Each deliberate mistake in the model is found on the seed recorded for it (`make conform-mistakes RECORD=1`)."""
+
+from __future__ import annotations
+
+import pytest
+from helpers.mistakes import MISTAKES
+from helpers.mistakes.finding import SEEDS, Finder
+
+KNOWN = dict(line.split() for line in SEEDS.read_text(encoding="ascii").splitlines())
+
+
+@pytest.fixture(scope="module")
+def finder(real_side):
+    return Finder(real_side)
+
+
+def test_there_are_enough_and_each_has_a_name_of_its_own():
+    assert len({mistake.key for mistake in MISTAKES}) == len(MISTAKES) >= 24
+    assert set(KNOWN) == {mistake.key for mistake in MISTAKES}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.key)
+def test_it_is_made_and_put_back(mistake):
+    before = vars(mistake.owner)[mistake.name]
+    with mistake.made():
+        assert vars(mistake.owner)[mistake.name] is not before
+    assert vars(mistake.owner)[mistake.name] is before
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda mistake: mistake.key)
+def test_it_is_found(mistake, finder):
+    seed = int(KNOWN[mistake.key])
+    assert finder.shows(mistake, mistake.on, seed)
+    assert finder.sound(mistake.on, seed), "without it the model must equal the release on this seed"

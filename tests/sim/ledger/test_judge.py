@@ -1,0 +1,202 @@
+"""The judge on evidence made by hand: each row of the verdict table, and what it makes of an event in all."""
+
+import pytest
+
+from sim.engines.protocol import EngineCrash, Terms
+from sim.ledger.docket import MOST_VERDICTS
+from sim.ledger.findings import Breach, Miscount, Misread, PoolCount
+from sim.ledger.judge import Judge
+from sim.ledger.owners import Context, Fault
+
+TOTAL = 100
+
+
+def books(delta=0, *, held=10, uncached=20):
+    """Books of 100 tokens that are off by `delta`."""
+    return Terms(40 + delta, 20, 10, held, uncached, 70 + held + uncached)
+
+
+def count(lost=0, extra=0, pool="full"):
+    return PoolCount(pool, lost, extra, tuple(range(lost))[:16], tuple(range(50, 50 + extra))[:16])
+
+
+class Evidence:
+    """What is found whenever the judge asks."""
+
+    def __init__(self):
+        self.full, self.rows, self.wrong = count(), count(pool="rows"), []
+        self.asked = 0
+
+    def counts(self):
+        self.asked += 1
+        return {"full": self.full, "rows": self.rows}
+
+    def miscounts(self):
+        return self.wrong
+
+
+@pytest.fixture
+def evidence():
+    return Evidence()
+
+
+@pytest.fixture
+def judge(evidence):
+    at = Context(event=7, iteration=5, time=1.5, op="step", request="r", session="s")
+    return Judge(at, evidence, books())
+
+
+def fault(kind, size, **more):
+    made = {"kind": kind, "pool": "full", "what": "it happened", "count": size, "units": [1], "event": 6}
+    return Fault(**made, iteration=4, time=1.0, op="abort", **{"request": "q", "session": None, **more})
+
+
+def shown(judge):
+    return [(v.verdict, v.pool, v.size) for v in judge.docket.opened()]
+
+
+# -- the table ----------------------------------------------------------------------------------------------
+
+
+def test_books_that_balance_over_a_sound_ledger_are_clean(judge):
+    judge.judge(books())
+    assert shown(judge) == []
+
+
+def test_books_that_are_off_over_a_sound_ledger_are_a_false_alarm_and_name_who_is_counted_wrongly(judge, evidence):
+    evidence.wrong = [Miscount("a", "a/2", 26, 20, "session a owns 20, the books count 26")]
+    judge.judge(books(6))
+    (alarm,) = judge.docket.opened()
+    assert (alarm.verdict, alarm.size, alarm.invariant) == ("false-alarm", 6, "INV-1")
+    assert (alarm.request, alarm.session) == ("a/2", "a")
+    assert alarm.cause.what == "session a owns 20, the books count 26"
+
+
+@pytest.mark.parametrize(
+    ("kind", "lost", "extra", "expected"),
+    [
+        ("orphan", 3, 0, ("leak", "full", -3)),
+        ("double-free", 0, 3, ("double-free", "full", 3)),
+        ("foreign-free", 0, 3, ("alias", "full", 3)),
+        ("alias", 0, 3, ("alias", "full", 3)),
+    ],
+)
+def test_a_posting_that_went_wrong_and_moved_the_books_is_what_it_did(judge, evidence, kind, lost, extra, expected):
+    evidence.full = count(lost, extra)
+    judge.judge(books(extra - lost), faults=[fault(kind, 3)], touched=True)
+    (verdict,) = judge.docket.opened()
+    assert (verdict.verdict, verdict.pool, verdict.size) == expected
+    assert (verdict.invariant, verdict.request, verdict.session) == ("INV-3", "q", None)
+    assert (verdict.event, verdict.cause.event, verdict.cause.op, verdict.cause.slots) == (7, 6, "abort", [1])
+
+
+@pytest.mark.parametrize(("lost", "extra", "size"), [(4, 0, -4), (0, 4, 4)])
+def test_books_that_balance_over_a_ledger_that_is_not_sound_are_silent(judge, evidence, lost, extra, size):
+    judge.recounted({"full": count(lost, extra), "rows": evidence.rows})
+    (verdict,) = judge.docket.opened()
+    assert (verdict.verdict, verdict.size) == ("silent", size)
+    assert verdict.message.startswith("leak: " if lost else "alias: ")
+
+
+def test_a_text_that_is_wrong_is_corrupt_whatever_is_counted(judge):
+    judge.judge(books(), misreads=[Misread("r", "s", "position 3 should hold 7", 2, (9,))])
+    (verdict,) = judge.docket.opened()
+    assert (verdict.verdict, verdict.size, verdict.invariant, verdict.cause.slots) == ("corrupt", 2, "INV-6", [9])
+
+
+@pytest.mark.parametrize(
+    ("invariant", "expected"),
+    [("INV-4", ("watermark", "full", -2)), ("INV-7", ("watermark", "full", -2)), ("INV-5", ("alias", "rows", -2))],
+)
+def test_a_cursor_out_of_order_and_a_row_with_two(judge, invariant, expected):
+    judge.judge(books(), breaches=[Breach(invariant, "key", "text", "r", "s", -2)])
+    assert shown(judge) == [expected]
+
+
+def test_more_held_and_uncached_than_there_is_passes_a_limit_once(judge):
+    over = Terms(-20, 0, 0, 60, 60, TOTAL)
+    judge.judge(over)
+    judge.judge(over)
+    assert [(v.invariant, v.size) for v in judge.docket.opened()] == [("INV-2", 20)]
+
+
+@pytest.mark.parametrize(("kind", "invariant"), [("RuntimeError", "INV-8"), ("AttributeError", "INV-3")])
+def test_a_crash_is_seen_by_itself_and_shows_what_nobody_had_seen(judge, evidence, kind, invariant):
+    judge.recounted({"full": count(lost=1), "rows": evidence.rows})
+    judge.crash(EngineCrash(kind, "no row"))
+    before, crash = judge.docket.opened()
+    assert (crash.verdict, crash.size, crash.invariant, crash.detected_by) == ("crash", 0, invariant, "crash")
+    assert before.detected_by == "crash"
+
+
+def test_work_that_waits_for_ever_is_stuck(judge):
+    verdict = judge.stuck("2 wait", "a/1", "a", 2)
+    assert (verdict.verdict, verdict.size, verdict.invariant) == ("stuck", 2, "INV-9")
+    assert (verdict.request, verdict.session) == ("a/1", "a")
+
+
+# -- several things at once ---------------------------------------------------------------------------------
+
+
+def test_a_false_alarm_does_not_hide_a_loss_of_the_same_event(judge, evidence):
+    evidence.full = count(lost=4)
+    judge.judge(books(12), faults=[fault("orphan", 4)], touched=True)
+    assert shown(judge) == [("leak", "full", -4), ("false-alarm", "full", 16)]
+
+
+def test_a_loss_beyond_what_the_postings_show_is_a_finding_of_its_own(judge, evidence):
+    evidence.full = count(lost=5)
+    judge.judge(books(-5), faults=[fault("orphan", 2)], touched=True)
+    assert shown(judge) == [("leak", "full", -2), ("leak", "full", -3)]
+
+
+def test_before_the_check_is_blamed_the_memory_is_counted(judge, evidence):
+    evidence.full = count(lost=3)
+    judge.judge(books(-3))
+    assert evidence.asked == 1
+    assert shown(judge) == [("leak", "full", -3)]
+
+
+def test_what_is_known_is_told_once(judge, evidence):
+    evidence.full = count(lost=3)
+    judge.judge(books(-3), faults=[fault("orphan", 3)], touched=True)
+    judge.recounted(evidence.counts())
+    judge.judge(books(-3))
+    judge.judge(books(-3), breaches=[Breach("INV-4", "key", "text", "r", "s", -2)] * 2)
+    assert shown(judge) == [("leak", "full", -3), ("watermark", "full", -2)]
+
+
+def test_what_a_recount_finds_names_the_event_and_whom_it_is_about(judge, evidence):
+    judge.recounted({"full": count(lost=2), "rows": count(extra=1, pool="rows")})
+    slots, row = judge.docket.opened()
+    assert (slots.request, slots.session, slots.cause.slots, slots.cause.count) == ("r", "s", [0, 1], 2)
+    assert "found by the recount" in slots.cause.what
+    assert (row.verdict, row.pool, row.size, row.cause.slots) == ("alias", "rows", 1, [50])
+
+
+def test_rows_that_belong_to_nobody(judge, evidence):
+    judge.recounted({"full": count(), "rows": count(lost=2, pool="rows")})
+    assert shown(judge) == [("leak", "rows", -2)]
+
+
+def test_where_the_books_cannot_be_told_only_the_damage_is_judged(judge, evidence):
+    evidence.full = count(lost=2)
+    judge.judge(None, faults=[fault("orphan", 2)], touched=True)
+    assert [size for _, _, size in shown(judge)] == [-2]
+
+
+def test_a_check_that_fails_sees_what_sums_can_show_and_only_once(judge, evidence):
+    judge.judge(books(6), misreads=[Misread("r", None, "wrong", 1, (9,))])
+    judge.docket.detected("busy check")
+    judge.docket.at.event = 9
+    judge.docket.detected("idle check")
+    assert {v.verdict: (v.detected_by, v.detected_event) for v in judge.docket.verdicts} == {
+        "false-alarm": ("busy check", 7),
+        "corrupt": ("never", None),
+    }
+
+
+def test_beyond_a_thousand_verdicts_they_are_only_counted(judge):
+    for i in range(MOST_VERDICTS + 5):
+        judge.breach(Breach("INV-4", f"key {i}", "text", None, None, -1))
+    assert (len(judge.docket.verdicts), judge.docket.unlisted) == (MOST_VERDICTS, 5)

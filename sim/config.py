@@ -14,14 +14,40 @@ QueueName = Literal["fcfs", "lpm", "dfs-weight", "lof", "random"]
 
 
 @dataclass(frozen=True, kw_only=True)
+class SwaConfig:
+    """The pool of the layers that look back a window only: its size, the window, how often what left it is freed."""
+
+    tokens: int
+    window: int
+    eviction_multiplier: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class MambaConfig:
+    """The recurrent states: how many, when a request's state is kept for others, and on which grid."""
+
+    slots: int
+    strategy: Literal["no_buffer", "extra_buffer"] = "no_buffer"
+    track_interval: int = 256
+    chunk: int = 64
+
+
+@dataclass(frozen=True, kw_only=True)
 class PoolConfig:
-    """The full KV pool and the rows that name its slots."""
+    """The full KV pool, the rows that name its slots, and the pools of the other kinds of layers."""
 
     tokens: int
     page_size: int = 1
     rows: int = 64
     context: int = 4096
     model: str = "tiny"
+    swa: SwaConfig | None = None
+    mamba: MambaConfig | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The pools that there are."""
+        return ("full", *(("swa",) if self.swa else ()), *(("mamba",) if self.mamba else ()))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 from zlib import crc32
 
@@ -19,6 +19,16 @@ if TYPE_CHECKING:
 
 PAIR_BITS = 32
 _AROUND = 3
+
+
+class StateLayout(NamedTuple):
+    """The recurrent state of one request or session: its running slot, its snapshots and which is written next."""
+
+    slot: int | None
+    snapshots: tuple[int, ...]
+    next: int | None
+    tracked: int | None
+    branching: int | None
 
 
 class RequestLayout(NamedTuple):
@@ -39,6 +49,7 @@ class RequestLayout(NamedTuple):
     retracted: bool
     finish: str
     slots: tuple[int, ...]
+    state: StateLayout | None = None
 
 
 class SlotLayout(NamedTuple):
@@ -51,12 +62,15 @@ class SlotLayout(NamedTuple):
     p: int
     e: int
     slots: tuple[int, ...]
+    state: StateLayout | None = None
 
 
 class NodeLayout(NamedTuple):
     """One node of the prefix tree but the root; `path` is `path_crc` of all units from the root to its end.
 
-    `depth` is how many units stand above it, `slots` names one slot for each of its `length` units.
+    `depth` is how many units stand above it, `slots` names one slot for each of its `length` units. `other_lock` is the
+    lock count of the windowed or recurrent half, `tombstone` whether that half is gone, `marked` whether a windowed
+    lock ends here, `state` the slot of the recurrent state.
     """
 
     path: int
@@ -64,6 +78,14 @@ class NodeLayout(NamedTuple):
     length: int
     lock_ref: int
     slots: tuple[int, ...]
+    other_lock: int = 0
+    tombstone: bool = False
+    marked: bool = False
+    state: int = -1
+
+
+_REQUEST_SLOTS = RequestLayout._fields.index("slots")
+_SLOT_SLOTS = SlotLayout._fields.index("slots")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +94,6 @@ class Layout:
 
     Requests stand in the order of their ids (where an id is used twice: of waiting, chunked, running, last batch);
     slots in the order of session names; nodes sorted. Free lists stand as they will be handed out: pages where the
-    pool is paged, tokens where it is not. `forwards` counts forward passes.
     """
 
     free: dict[str, tuple[int, ...]]
@@ -83,6 +104,8 @@ class Layout:
     ratio: float
     batch_full: bool
     forwards: int
+    mapping: tuple[int, ...] = ()
+    recency: dict[str, tuple[int, ...]] = field(default_factory=dict)
 
 
 def path_crc(above: int, units: Any) -> int:
@@ -105,7 +128,7 @@ def snapshot_crc(snapshot: Snapshot, start: int = 0) -> int:
     """One number for a snapshot."""
     pools = [(name, *terms) for name, terms in sorted(snapshot.pools.items())]
     sessions = [
-        (s.session, s.row, s.c, s.a, s.p, s.e, s.history, s.inflight, s.closing) for s in snapshot.sessions
+        (s.session, s.row, s.c, s.a, s.p, s.e, s.history, s.inflight, s.closing, s.states) for s in snapshot.sessions
     ]
     plain = (
         pools, snapshot.free_rows, snapshot.waiting, snapshot.running, snapshot.chunked, snapshot.last_batch, sessions,
@@ -123,15 +146,21 @@ def layout_crc(layout: Layout, start: int = 0) -> int:
         numbers.extend(free)
     numbers.extend(layout.free_rows)
     for request in layout.requests:
-        named.append(request[:-1])
+        named.append((request[:_REQUEST_SLOTS], request.state))
         numbers.extend(request.slots)
     for slot in layout.slots:
-        named.append(slot[:-1])
+        named.append((slot[:_SLOT_SLOTS], slot.state))
         numbers.extend(slot.slots)
     for node in layout.tree:
-        numbers.extend(node[:-1])
-        numbers.extend(node.slots)
+        path, depth, length, lock_ref, slots, *other = node
+        numbers.extend((path, depth, length, lock_ref, *other))
+        numbers.extend(slots)
     named.append((len(layout.free_rows), len(layout.tree)))
+    if layout.mapping:
+        numbers.extend(layout.mapping)
+    for name, paths in sorted(layout.recency.items()):
+        named.append((name, len(paths)))
+        numbers.extend(paths)
     return crc32(numbers, crc32(repr(named).encode(), crc))
 
 
@@ -147,6 +176,9 @@ def _differences(one: Layout, other: Layout) -> Iterator[str]:
     for pool in sorted({*one.free, *other.free}):
         yield from _list(f"free list of {pool}", one.free.get(pool, ()), other.free.get(pool, ()))
     yield from _list("free rows", one.free_rows, other.free_rows)
+    yield from _list("mapping", one.mapping, other.mapping)
+    for name in sorted({*one.recency, *other.recency}):
+        yield from _list(f"eviction list of {name}", one.recency.get(name, ()), other.recency.get(name, ()))
     yield from _named("request", _by_rid(one.requests), _by_rid(other.requests))
     yield from _named("slot of session", {s.session: s for s in one.slots}, {s.session: s for s in other.slots})
     yield from _named("node", _by_path(one.tree), _by_path(other.tree))
@@ -186,20 +218,23 @@ def _named(kind: str, one: dict[str, Any], other: dict[str, Any]) -> Iterator[st
 
 
 def _fields(there: Any) -> Iterator[str]:
-    for field in there._fields[1:]:
-        value = getattr(there, field)
-        yield f"{len(value)} slots" if field == "slots" else f"{field} {_word(value)}"
+    usual = there._field_defaults
+    for name in there._fields[1:]:
+        value = getattr(there, name)
+        if name in usual and value == usual[name]:
+            continue
+        yield f"{len(value)} slots" if name == "slots" else f"{name} {_word(value)}"
 
 
 def _values(name: str, one: Any, other: Any) -> Iterator[str]:
-    for field in one._fields[1:]:
-        mine, theirs = getattr(one, field), getattr(other, field)
+    for part in one._fields[1:]:
+        mine, theirs = getattr(one, part), getattr(other, part)
         if mine == theirs:
             continue
-        if field == "slots":
+        if part == "slots":
             yield from _list(f"{name}, slots", mine, theirs)
         else:
-            yield f"{name}, {field}: {_word(mine)} | {_word(theirs)}"
+            yield f"{name}, {part}: {_word(mine)} | {_word(theirs)}"
 
 
 def _word(value: object) -> str:

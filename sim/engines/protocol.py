@@ -11,7 +11,7 @@ from sim.world import Segment
 
 RetractHow = Literal["pause", "memory"]
 State = Literal["unknown", "queued", "prefill", "decode", "finished", "aborted"]
-POOLS = ("full",)
+POOLS = ("full", "swa", "mamba")
 TERMS = ("available", "evictable", "protected", "session_held", "uncached")
 
 
@@ -52,7 +52,7 @@ class Terms(NamedTuple):
 
 @dataclass(frozen=True)
 class SessionState:
-    """One session as it stands between two operations."""
+    """One session as it stands between two operations; `states`: its running state slot, then its snapshots."""
 
     session: str
     row: int | None
@@ -63,6 +63,7 @@ class SessionState:
     history: int
     inflight: bool
     closing: bool
+    states: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)

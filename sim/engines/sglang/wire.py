@@ -15,7 +15,7 @@ from collections.abc import Iterable
 from json import dumps, loads
 from typing import Any
 
-from sim.engines.layout import Layout, NodeLayout, RequestLayout, SlotLayout
+from sim.engines.layout import Layout, NodeLayout, RequestLayout, SlotLayout, StateLayout
 from sim.engines.marks import REAP, STEP, Crash, Mark, Timed
 from sim.engines.protocol import EngineCrash, Progress, SessionState, Snapshot, StepReport, Terms
 from sim.operations import (
@@ -140,7 +140,8 @@ def snapshot_to_json(snapshot: Snapshot) -> Message:
         "pools": snapshot.pools, "free_rows": snapshot.free_rows, "waiting": snapshot.waiting,
         "running": snapshot.running, "chunked": snapshot.chunked, "last_batch": snapshot.last_batch,
         "sessions": [
-            (s.session, s.row, s.c, s.a, s.p, s.e, s.history, s.inflight, s.closing) for s in snapshot.sessions
+            (s.session, s.row, s.c, s.a, s.p, s.e, s.history, s.inflight, s.closing, s.states)
+            for s in snapshot.sessions
         ],
     }  # fmt: skip
 
@@ -151,7 +152,8 @@ def snapshot_from_json(data: Message) -> Snapshot:
     return Snapshot(
         pools={name: Terms(*terms) for name, terms in data["pools"].items()}, free_rows=data["free_rows"],
         waiting=tuple(data["waiting"]), running=tuple(data["running"]), chunked=data["chunked"],
-        last_batch=None if last is None else tuple(last), sessions=tuple(SessionState(*s) for s in data["sessions"]),
+        last_batch=None if last is None else tuple(last),
+        sessions=tuple(SessionState(*[*fields, tuple(states)]) for *fields, states in data["sessions"]),
     )  # fmt: skip
 
 
@@ -165,10 +167,26 @@ def layout_from_json(data: Message) -> Layout:
     return Layout(
         free={name: tuple(free) for name, free in data["free"].items()},
         free_rows=tuple(data["free_rows"]),
-        requests=tuple(RequestLayout._make((*fields, tuple(slots))) for *fields, slots in data["requests"]),
-        slots=tuple(SlotLayout._make((*fields, tuple(slots))) for *fields, slots in data["slots"]),
-        tree=tuple(NodeLayout._make((*fields, tuple(slots))) for *fields, slots in data["tree"]),
+        requests=tuple(
+            RequestLayout._make((*fields, tuple(slots), _state(state))) for *fields, slots, state in data["requests"]
+        ),
+        slots=tuple(
+            SlotLayout._make((*fields, tuple(slots), _state(state))) for *fields, slots, state in data["slots"]
+        ),
+        tree=tuple(
+            NodeLayout(path, depth, length, lock, tuple(slots), *rest)
+            for path, depth, length, lock, slots, *rest in data["tree"]
+        ),
         ratio=data["ratio"],
         batch_full=data["batch_full"],
         forwards=data["forwards"],
+        mapping=tuple(data["mapping"]),
+        recency={name: tuple(paths) for name, paths in data["recency"].items()},
     )
+
+
+def _state(data: list[Any] | None) -> StateLayout | None:
+    if data is None:
+        return None
+    slot, snapshots, *rest = data
+    return StateLayout(slot, tuple(snapshots), *rest)

@@ -11,6 +11,12 @@ if TYPE_CHECKING:
     from sim.scheduler.streaming import StreamingCache
 
 
+def _lose_states(cache: StreamingCache, req: Req) -> None:
+    """The stand-in for a first turn's slot knows of no recurrent states: nobody will free them."""
+    if cache.memory.states is not None and req.state is not None:
+        cache.memory.states.lose(req.state.all, req.tag, f"turn {req.rid} was aborted before its session had a slot")
+
+
 class Save:
     """0.5.10: like a normal finish: the slot keeps the KV of the aborted turn."""
 
@@ -60,6 +66,7 @@ class Nuke:
         if slot is None:
             slot = cache.slots[session.name] = SessionSlot(session.tag)
             slot.save_all(req)
+            _lose_states(cache, req)
         slot.allocated = max(slot.allocated, req.allocated)
         cache.release_session(session.name)
         req.row = None

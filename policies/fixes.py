@@ -19,6 +19,11 @@ FIXES: dict[int, Fix] = {
     fix.number: fix
     for fix in (
         Fix(
+            number=21404,
+            title="state of a refused request",
+            summary="the recurrent state that a match copied for a request is freed if the request is then refused",
+        ),
+        Fix(
             number=21875,
             title="lifecycle of streaming sessions",
             summary="closing a session whose turn is in flight is deferred; the over-allocated tail is freed at "
@@ -64,6 +69,22 @@ FIXES: dict[int, Fix] = {
             number=22897,
             title="overshoot of a finished turn",
             summary="tokens beyond the end of the text and their KV are trimmed when a streaming turn finishes",
+        ),
+        Fix(
+            number=23327,
+            title="state of a refused turn of a session",
+            summary="a refused turn's recurrent state is not freed: its session's slot still names it",
+        ),
+        Fix(
+            number=23496,
+            title="states of a closed session",
+            summary="closing a session frees its recurrent states, not its KV and its row alone",
+        ),
+        Fix(
+            number=22900,
+            title="cursor of the windowed half at a trimmed overshoot",
+            summary="how far the windowed half was given back is capped at the cut too; out of reach through the "
+            "released eviction clock",
         ),
     )
 }

@@ -1,4 +1,4 @@
-"""Decision `overshoot`: KV beyond the end of the text when a streaming turn finishes (22897)."""
+"""Decision `overshoot`: KV beyond the end of the text when a streaming turn finishes (22897, 22900)."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Kept:
 
 
 class Trimmed:
-    """22897: the turn's row is cut to prompt + output that counts."""
+    """22897: the turn's row is cut to prompt + output that counts; how far the window has gone is left as it is."""
 
     decision: ClassVar[str] = "overshoot"
     name: ClassVar[str] = "trimmed"
@@ -35,3 +35,14 @@ class Trimmed:
         req.allocated = min(req.allocated, target)
         req.committed = min(req.committed, target)
         req.cut_output(length)
+
+
+class Capped(Trimmed):
+    """22900: and the cursor e does not stay behind the cut."""
+
+    name: ClassVar[str] = "capped"
+
+    def trim(self, cache: StreamingCache, req: Req) -> None:
+        """As before, and cap e."""
+        super().trim(cache, req)
+        req.evicted = min(req.evicted, req.prompt_len + req.out)

@@ -31,11 +31,11 @@ RELEASES: dict[str, ReleaseInfo] = {
     for info in (
         ReleaseInfo(
             name="sglang-0.5.10", base="0.5.10", version="0.5.10.post1",
-            about="2026-04-08, before the founding changes", fixes=frozenset(),
+            about="2026-04-08, before the founding changes", fixes=frozenset({21404}),
         ),
         ReleaseInfo(
             name="sglang-0.5.11", base="0.5.11", version="0.5.11", about="2026-05-07, with the founding changes",
-            fixes=frozenset({21875, 22273, 22651, 22753, 22790, 22862, 22897}),
+            fixes=frozenset({21404, 21875, 22273, 22651, 22753, 22790, 22862, 22897, 22900, 23327, 23496}),
         ),
     )
 }  # fmt: skip
@@ -105,18 +105,22 @@ def _decisions(info: ReleaseInfo, fixes: frozenset[int]) -> Release:
         abort,
         admission,
         checks,
+        clock,
         closing,
         eviction,
         flags,
         held,
         history,
+        leftover,
         order,
         overshoot,
         preabort,
         ratio,
         reserve,
+        revert,
         tail,
         victims,
+        window,
     )
     from sim.scheduler.release import Release as Made
 
@@ -134,10 +138,16 @@ def _decisions(info: ReleaseInfo, fixes: frozenset[int]) -> Release:
         flags=flags.Marked() if session_abort else flags.Unmarked(),
         tail=tail.FreedAtResume() if 22862 in fixes
         else tail.TrimmedAtRelease() if 21875 in fixes else tail.Kept(),
-        overshoot=overshoot.Trimmed() if 22897 in fixes else overshoot.Kept(),
+        overshoot=overshoot.Kept() if 22897 not in fixes
+        else overshoot.Capped() if 22900 in fixes else overshoot.Trimmed(),
         closing=closing.Deferred() if 21875 in fixes else closing.Immediate(),
+        revert=revert.Never() if 21404 not in fixes
+        else revert.Ordinary() if 23327 in fixes else revert.Always(),
+        leftover=leftover.Freed() if 23496 in fixes else leftover.Lost(),
         reserve=reserve.Preclaimed() if 22651 in fixes else reserve.Late(),
         admission=admission.Admission11() if new else admission.Admission10(),
+        window=window.Window11() if new else window.Window10(),
+        clock=clock.Text(),
         checks=checks.Checks11() if new else checks.Checks10(),
         ratio=ratio.Decaying(),
         victims=victims.FewestOutput(),
@@ -152,17 +162,24 @@ def variants() -> dict[str, dict[str, Any]]:
         abort,
         admission,
         checks,
+        clock,
         closing,
         flags,
         held,
         history,
+        leftover,
         overshoot,
         preabort,
         reserve,
+        revert,
         tail,
+        window,
     )
 
-    modules = (abort, admission, checks, closing, flags, held, history, overshoot, preabort, reserve, tail)
+    modules = (
+        abort, admission, checks, clock, closing, flags, held, history, leftover, overshoot, preabort, reserve, revert,
+        tail, window,
+    )  # fmt: skip
     found: dict[str, dict[str, Any]] = {}
     for module in modules:
         for value in vars(module).values():

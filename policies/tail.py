@@ -69,6 +69,7 @@ class FreedAtResume:
         slot.evicted = min(slot.evicted, prefix)
         req.allocated = prefix
         req.committed = min(req.committed, prefix)
+        req.evicted = min(req.evicted, prefix)
 
     def released(self, cache: StreamingCache, slot: SessionSlot) -> None:
         """Nothing: the tail waits for the next turn."""

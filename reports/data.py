@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -98,6 +99,31 @@ class Run:
     series: Series
     meta: dict[str, Any]
     about: str = ""
+    others: Mapping[str, Series] = field(default_factory=dict)
+
+    @property
+    def pools(self) -> tuple[str, ...]:
+        """The pools that the run had."""
+        return ("full", *self.others)
+
+    def on(self, pool: str) -> Run:
+        """The same run, looked at from one of its other pools."""
+        return replace(self, series=self.others[pool]) if pool in self.others else self
+
+    def about_pool(self, verdict: Verdict) -> bool:
+        """Whether a verdict belongs to the pool that is looked at; what is about none belongs to the full one."""
+        return self.series.pool == (verdict.pool if verdict.pool in self.others else "full")
+
+    @property
+    def numbered(self) -> list[tuple[int, Verdict]]:
+        """The verdicts of this pool, with their numbers in the table of all."""
+        return [(n, v) for n, v in enumerate(self.outcome.verdicts, start=1) if self.about_pool(v)]
+
+    @property
+    def seen(self) -> Outcome:
+        """The outcome with the verdicts of this pool only."""
+        verdicts = tuple(v for v in self.outcome.verdicts if self.about_pool(v))
+        return self.outcome.model_copy(update={"verdicts": verdicts}) if self.others else self.outcome
 
 
 def is_run(folder: Path) -> bool:
@@ -119,14 +145,16 @@ def read_run(folder: Path) -> Run:
     meta = _load(meta_path) if meta_path.is_file() else {}
     if not isinstance(meta, dict):
         raise ReportError(f"{meta_path}: it must hold one object; {ADVICE}")
+    pools = read_series(folder / "series.npz")
     return Run(
         folder=folder,
         scenario=document.scenario,
         variant=variant,
         outcome=document.variants[variant],
-        series=read_series(folder / "series.npz"),
+        series=pools.pop("full"),
         meta=meta,
         about=_about(folder / "scenario.yaml"),
+        others=pools,
     )
 
 

@@ -20,7 +20,7 @@ from reports.marks import (
     marks_of,
 )
 from reports.series import Series, thin
-from reports.style import BOOKS, INK, MUTED, TRUTH, dress, event_axis, look, steps
+from reports.style import BOOKS, INK, MUTED, TRUTH, dress, event_axis, look, steps, unit_of
 from reports.words import short_verdict
 
 _WIDTH = 6.6
@@ -35,7 +35,7 @@ _SAME_SCALE = 20
 def difference_figure(runs: Sequence[Run]) -> Figure:
     """One frame with a row per variant; in a sound release line and area both stay at zero."""
     end = float(max((run.series.event[-1] for run in runs if len(run.series)), default=1)) + 1
-    marks = [marks_of(run.outcome.verdicts, events=end, width=_WIDTH_POINTS) for run in runs]
+    marks = [marks_of(run.numbered, events=end, width=_WIDTH_POINTS) for run in runs]
     heights = [_ROW_POINTS + LEVEL_POINTS * levels_of(row) for row in marks]
     height = sum(heights) + _TITLE_POINTS * len(runs) + _EDGES_POINTS
     figure = Figure(figsize=(_WIDTH, height / 72), layout="constrained")
@@ -44,12 +44,12 @@ def difference_figure(runs: Sequence[Run]) -> Figure:
     limits = _limits([run.series for run in runs])
     for index, (ax, run, row) in enumerate(zip(rows, runs, marks, strict=True)):
         dress(ax)
-        ax.set_title(f"{run.variant}: {short_verdict(run.outcome)}", loc="left", color=INK)
+        ax.set_title(f"{run.variant}: {short_verdict(run.seen)}", loc="left", color=INK)
         ax.set_ylim(*limits[index])
         headroom(ax, levels_of(row), heights[index])
         ax.set_xlim(1.0, end)
         if len(run.series):
-            series = thin(run.series, keep=events_of(run.outcome.verdicts))
+            series = thin(run.series, keep=events_of(run.numbered))
             draw_difference(ax, series, float(series.event[-1]) + 1)
         draw_marks(ax, row)
         ax.tick_params(labelbottom=ax is rows[-1])
@@ -64,7 +64,7 @@ def _finish(
     longest = max((run.series for run in runs), key=len)
     if len(longest):
         event_axis(rows, longest, end)
-    figure.supylabel("tokens", fontsize=8.5)
+    figure.supylabel(unit_of(runs[0].series), fontsize=8.5)
     named = [pair for ax in rows for pair in zip(*ax.get_legend_handles_labels(), strict=True)]
     handles = {label: handle for handle, label in named}
     shown = [*handles.values(), *mark_handles([mark for row in marks for mark in row])]

@@ -18,6 +18,15 @@ class Scenario:
     name: str
     runs: tuple[Run, ...]
 
+    @property
+    def pools(self) -> tuple[str, ...]:
+        """The pools that any of the runs has."""
+        return tuple(dict.fromkeys(pool for run in self.runs for pool in run.pools))
+
+    def on(self, pool: str) -> tuple[Run, ...]:
+        """The runs that have this pool, looked at from it."""
+        return tuple(run.on(pool) for run in self.runs if pool in run.pools)
+
 
 def find(paths: Sequence[Path]) -> tuple[Scenario, ...]:
     """Read every run under these paths, grouped by scenario, in the order given."""

@@ -35,8 +35,8 @@ class Mark:
         return str(first) if first == last else f"{first}–{last}"
 
 
-def marks_of(verdicts: Sequence[Verdict], *, events: float, width: float) -> tuple[Mark, ...]:
-    """The marks of a run on as few levels as hold them, in a figure `width` points and `events` wide.
+def marks_of(verdicts: Sequence[tuple[int, Verdict]], *, events: float, width: float) -> tuple[Mark, ...]:
+    """The marks of numbered verdicts on as few levels as hold them, in a figure `width` points and `events` wide.
 
     What finds no place is joined with the last one that did: the table has each verdict anyway.
     """
@@ -61,9 +61,9 @@ def levels_of(marks: Sequence[Mark]) -> int:
     return max((mark.level + 1 for mark in marks), default=0)
 
 
-def events_of(verdicts: Sequence[Verdict]) -> list[int]:
+def events_of(verdicts: Sequence[tuple[int, Verdict]]) -> list[int]:
     """Every event that a mark may stand on."""
-    return [event for verdict in verdicts for event in (verdict.began, verdict.seen) if event is not None]
+    return [event for _, verdict in verdicts for event in (verdict.began, verdict.seen) if event is not None]
 
 
 def headroom(ax: Axes, levels: int, height: float) -> None:
@@ -108,10 +108,10 @@ def mark_handles(marks: Sequence[Mark]) -> list[Line2D]:
     return handles
 
 
-def _groups(verdicts: Sequence[Verdict]) -> list[Mark]:
+def _groups(verdicts: Sequence[tuple[int, Verdict]]) -> list[Mark]:
     """Verdicts that share cause and detection stand under one mark."""
     groups: list[Mark] = []
-    for number, verdict in enumerate(verdicts, start=1):
+    for number, verdict in verdicts:
         last = groups[-1] if groups else None
         if last is not None and (last.began, last.seen) == (verdict.began, verdict.seen):
             groups[-1] = replace(last, numbers=(*last.numbers, number))

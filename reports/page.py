@@ -17,6 +17,11 @@ _DIFFERENCE = (
     " Line on the edge of the area: a real loss. Line alone: a false alarm."
     " Area alone: a fault that the sums cannot see."
 )
+_POOLS = {
+    "full": "Full pool: KV of the layers that see everything",
+    "swa": "Pool swa: KV of the layers that look back a window",
+    "mamba": "Pool mamba: states of the recurrent layers",
+}
 _TERMS = "The five terms of the full pool after each event, stacked against the pool's size."
 
 
@@ -33,9 +38,10 @@ def page(scenarios: Sequence[Scenario], drawings: Mapping[str, str]) -> str:
     )
 
 
-def drawing_name(scenario: Scenario, run: Run | None = None) -> str:
-    """The name of a drawing: of one run, or of the scenario's variants together."""
-    return f"{scenario.name}/{run.variant}" if run else scenario.name
+def drawing_name(scenario: Scenario, run: Run | None = None, pool: str = "full") -> str:
+    """The name of a drawing: of one run, or of the scenario's variants together, and of which pool."""
+    name = f"{scenario.name}/{run.variant}" if run else scenario.name
+    return name if pool == "full" else f"{name}-{pool}"
 
 
 def _summary(scenarios: Sequence[Scenario]) -> str:
@@ -62,14 +68,24 @@ def _contents(scenarios: Sequence[Scenario]) -> str:
 def _section(number: int, scenario: Scenario, drawings: Mapping[str, str]) -> str:
     about = f"<p>{text(scenario.runs[0].about)}</p>" if scenario.runs[0].about else ""
     said = "".join(_said(run) for run in scenario.runs)
-    pairs = "".join(
-        f"<div>{figure(drawings[drawing_name(scenario, run)], _title(run))}</div>" for run in scenario.runs
-    )
+    pools = "".join(_pool(scenario, pool, drawings) for pool in scenario.pools)
     rest = "".join(_findings(run) for run in scenario.runs)
     return (
         f'<section id="s{number}"><h2>{text(scenario.name)}</h2>\n{about}<ul class="said">{said}</ul>\n'
-        f"{figure(drawings[drawing_name(scenario)], _DIFFERENCE, kind='wide')}\n"
-        f'<p class="from">{text(_TERMS)}</p><div class="pair">{pairs}</div>\n{rest}</section>'
+        f"{pools}\n{rest}</section>"
+    )
+
+
+def _pool(scenario: Scenario, pool: str, drawings: Mapping[str, str]) -> str:
+    """The figures of one pool; its heading goes without saying where there is only one."""
+    pairs = "".join(
+        f"<div>{figure(drawings[drawing_name(scenario, run, pool)], _title(run))}</div>" for run in scenario.on(pool)
+    )
+    head = "" if len(scenario.pools) == 1 else f"<h3>{text(_POOLS[pool])}</h3>\n"
+    about = _TERMS if pool == "full" else f"The five terms of the pool {pool}."
+    return (
+        f"{head}{figure(drawings[drawing_name(scenario, pool=pool)], _DIFFERENCE, kind='wide')}\n"
+        f'<p class="from">{text(about)}</p><div class="pair">{pairs}</div>'
     )
 
 
@@ -98,8 +114,9 @@ def _findings(run: Run) -> str:
     unmet = "".join(f"<li>{text(line)}</li>" for line in run.outcome.unmet)
     missed = f'<h4>Expectations that do not hold</h4><ul class="unmet">{unmet}</ul>' if unmet else ""
     body = missed + verdict_table(run) + operations_table(run) + options(run)
-    return f"<section><h3>{text(_title(run))}</h3>{body}</section>\n"
+    title = f"{run.variant}: {short_verdict(run.outcome)}"
+    return f"<section><h3>{text(title)}</h3>{body}</section>\n"
 
 
 def _title(run: Run) -> str:
-    return f"{run.variant}: {short_verdict(run.outcome)}"
+    return f"{run.variant}: {short_verdict(run.seen)}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from itertools import pairwise
 from pathlib import Path
@@ -19,11 +19,13 @@ Floats = npt.NDArray[np.float64]
 TERMS = ("available", "evictable", "protected", "session_held", "uncached")
 _ADVICE = "run the scenario again with --out"
 _COLUMNS = ("event", "t", "full", "delta", "lost", "extra")
+_OTHERS = ("swa", "mamba")
+_NOT_COLUMNS = ("total", "pool")
 
 
 @dataclass(frozen=True)
 class Series:
-    """The five terms of the full pool, and what is true, at the end of each event."""
+    """The five terms of one pool, and what is true, at the end of each event."""
 
     event: Ints
     time: Floats
@@ -32,6 +34,7 @@ class Series:
     lost: Ints
     extra: Ints
     total: int
+    pool: str = "full"
 
     def __len__(self) -> int:
         return len(self.event)
@@ -43,26 +46,35 @@ class Series:
 
     def take(self, at: Ints) -> Series:
         """The points with these indices."""
-        picked = {f.name: getattr(self, f.name)[at] for f in fields(self) if f.name != "total"}
-        return Series(**picked, total=self.total)
+        picked = {f.name: getattr(self, f.name)[at] for f in fields(self) if f.name not in _NOT_COLUMNS}
+        return Series(**picked, total=self.total, pool=self.pool)
 
     def times_of(self, events: Floats) -> Floats:
         """The simulated time of each event number, for an axis."""
         return np.interp(events, self.event, self.time)
 
 
-def read_series(path: Path) -> Series:
-    """Read series.npz; one clear line when it is damaged."""
+def read_series(path: Path) -> dict[str, Series]:
+    """Read series.npz, pool by pool, the full one first; one clear line when it is damaged."""
     try:
         with np.load(path, allow_pickle=False) as file:
-            missing = [name for name in (*_COLUMNS, "full_total") if name not in file]
-            if missing:
-                raise ReportError(f"{path}: the array {missing[0]!r} is missing; {_ADVICE}")
-            columns = {name: file[name] for name in _COLUMNS}
-            total = int(file["full_total"])
+            pools = ("full", *(pool for pool in _OTHERS if pool in file))
+            return {pool: _pool(path, file, pool) for pool in pools}
     except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ReportError(f"{path}: cannot be read: {reason}; {_ADVICE}") from None
+
+
+def _pool(path: Path, file: Mapping[str, npt.NDArray[np.generic]], pool: str) -> Series:
+    """The series of one pool; the full pool's true figures have plain names."""
+    named = {name: name for name in _COLUMNS} | {"full": pool}
+    if pool != "full":
+        named |= {name: f"{pool}_{name}" for name in ("delta", "lost", "extra")}
+    missing = [name for name in (*named.values(), f"{pool}_total") if name not in file]
+    if missing:
+        raise ReportError(f"{path}: the array {missing[0]!r} is missing; {_ADVICE}")
+    columns = {name: file[where] for name, where in named.items()}
+    total = int(file[f"{pool}_total"])
     _check(path, columns)
     return Series(
         event=columns["event"].astype(np.int64),
@@ -72,6 +84,7 @@ def read_series(path: Path) -> Series:
         lost=columns["lost"].astype(np.int64),
         extra=columns["extra"].astype(np.int64),
         total=total,
+        pool=pool,
     )
 
 

@@ -81,6 +81,11 @@ def signed(value: float) -> str:
     return f"+{count(value)}" if value > 0 else count(value)
 
 
+def unit_of(series: Series) -> str:
+    """What a pool is counted in, for an axis."""
+    return {"swa": "SWA tokens", "mamba": "states"}.get(series.pool, "tokens")
+
+
 def time_unit(longest: float) -> tuple[str, float]:
     """The unit in which a run of this length reads well, and the seconds in it."""
     for name, seconds, least in (("h", 3600.0, 7200.0), ("min", 60.0, 300.0), ("s", 1.0, 1.0)):

@@ -105,6 +105,9 @@ def _event_cells(event: Mapping[str, Any]) -> tuple[object, ...]:
         if isinstance(event.get(name), list)
     ]
     happened += [f"{name} {event[name]}" for name in ("lost", "extra") if event.get(name)]
+    happened += [
+        f"{pool} {signed(event[f'{pool}_delta'])}" for pool in ("swa", "mamba") if event.get(f"{pool}_delta")
+    ]
     happened += [str(event["check"])] if event.get("check") else []
     delta = event.get("delta", 0)
     return (

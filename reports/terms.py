@@ -12,7 +12,7 @@ from reports.data import Run
 from reports.difference import draw_difference, span
 from reports.marks import Mark, draw_marks, events_of, headroom, levels_of, mark_handles, marks_of
 from reports.series import TERMS, Series, thin
-from reports.style import INK, TERM_STYLES, count, dress, event_axis, look, steps
+from reports.style import INK, TERM_STYLES, count, dress, event_axis, look, steps, unit_of
 
 _SIZE = (5.6, 4.7)
 _WIDTH_POINTS = 350.0
@@ -27,12 +27,12 @@ def terms_figure(run: Run, *, beside: Sequence[Run] = ()) -> Figure:
     stack, strip = figure.subplots(2, 1, sharex=True, gridspec_kw={"height_ratios": [3.4, 1]})
     dress(stack)
     dress(strip)
-    stack.set_ylabel("tokens")
+    stack.set_ylabel(unit_of(run.series))
     strip.set_ylabel("sum − total")
     if not len(run.series):
         stack.text(0.5, 0.5, "no event was recorded", ha="center", transform=stack.transAxes)
         return figure
-    series = thin(run.series, keep=events_of(run.outcome.verdicts))
+    series = thin(run.series, keep=events_of(run.numbered))
     end = float(series.event[-1]) + 1
     marks = _marks(run)
     all_marks = [_marks(other) for other in beside if len(other.series)] or [marks]
@@ -52,7 +52,7 @@ def terms_figure(run: Run, *, beside: Sequence[Run] = ()) -> Figure:
 
 def _marks(run: Run) -> tuple[Mark, ...]:
     end = float(run.series.event[-1]) + 1
-    return marks_of(run.outcome.verdicts, events=end, width=_WIDTH_POINTS)
+    return marks_of(run.numbered, events=end, width=_WIDTH_POINTS)
 
 
 def _draw_stack(ax: Axes, series: Series, end: float, floor: float) -> None:
@@ -101,4 +101,4 @@ def _limit(ax: Axes, runs: Sequence[Series], floor: float, levels: int) -> None:
     ax.set_ylim(floor, top + 0.04 * (top - floor))
     headroom(ax, levels, _STACK_POINTS)
     if floor > 0:
-        ax.set_ylabel(f"tokens (axis starts at {count(floor)})")
+        ax.set_ylabel(f"{unit_of(runs[0])} (axis starts at {count(floor)})")

@@ -33,11 +33,14 @@ def write(paths: Sequence[Path], out: Path | None) -> Path:
 
     try:
         for scenario in scenarios:
-            label = f"sum minus total and true loss over time, variants of {scenario.name}"
-            draw(drawing_name(scenario), difference_figure(scenario.runs), label)
-            for run in scenario.runs:
-                label = f"five terms over time, {run.variant}: {short_verdict(run.outcome)}"
-                draw(drawing_name(scenario, run), terms_figure(run, beside=scenario.runs), label)
+            for pool in scenario.pools:
+                runs = scenario.on(pool)
+                of = "" if pool == "full" else f" of pool {pool}"
+                label = f"sum minus total and true loss over time{of}, variants of {scenario.name}"
+                draw(drawing_name(scenario, pool=pool), difference_figure(runs), label)
+                for run in runs:
+                    label = f"five terms over time{of}, {run.variant}: {short_verdict(run.seen)}"
+                    draw(drawing_name(scenario, run, pool), terms_figure(run, beside=runs), label)
         target.write_text(page(scenarios, drawings), encoding="utf-8")
     except OSError as error:
         where = error.filename or target

@@ -5,8 +5,8 @@ Names follow SGLang's server arguments where there is one; sizes are in tokens, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
 
 Audit = Literal["off", "idle", "step", "event"]
 EvictionName = Literal["lru", "lfu", "fifo", "mru", "filo", "priority", "slru"]
@@ -47,7 +47,17 @@ class PoolConfig:
     @property
     def names(self) -> tuple[str, ...]:
         """The pools that there are."""
-        return ("full", *(("swa",) if self.swa else ()), *(("mamba",) if self.mamba else ()))
+        return tuple(self.sizes)
+
+    @property
+    def sizes(self) -> dict[str, int]:
+        """How large each pool is: in tokens, the states by number."""
+        sizes = {"full": self.tokens}
+        if self.swa is not None:
+            sizes["swa"] = self.swa.tokens
+        if self.mamba is not None:
+            sizes["mamba"] = self.mamba.slots
+        return sizes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -171,3 +181,11 @@ class RunConfig:
     def max_req_input_len(self) -> int:
         """A prompt of this length or more is refused on arrival."""
         return self.max_req_len - 5
+
+    def spelled(self) -> dict[str, Any]:
+        """As JSON in what a run leaves; of pools only those that there are."""
+        data = asdict(self)
+        for name in ("swa", "mamba"):
+            if data["pool"][name] is None:
+                del data["pool"][name]
+        return data

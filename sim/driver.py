@@ -51,8 +51,8 @@ class Auditing(Protocol):
     def books(self) -> dict[str, Terms]:
         """The terms at the last event."""
 
-    def loss(self) -> tuple[int, int]:
-        """Tokens owned by nobody, and tokens owned twice."""
+    def loss(self, pool: str = "full") -> tuple[int, int]:
+        """Tokens of a pool owned by nobody, and tokens owned twice."""
 
 
 class Driver:

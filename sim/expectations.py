@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from sim.conditions import Moment, holds, spelled
-from sim.engines.protocol import Engine, SessionState, Snapshot, Terms
+from sim.engines.protocol import POOLS, Engine, SessionState, Snapshot, Terms
 from sim.scenario.model import Expect, ExpectVerdict, Point
 
 if TYPE_CHECKING:
@@ -69,7 +69,10 @@ class Points:
 
     def _figures(self, point: Point, snapshot: Snapshot) -> list[tuple[str, int, Any]]:
         """Name, expected and found value of each figure."""
-        figures = _named("full", point.full, _terms(snapshot.pools["full"]))
+        figures: list[tuple[str, int, Any]] = []
+        for pool in POOLS:
+            terms = snapshot.pools.get(pool)
+            figures += _named(pool, getattr(point, pool), {} if terms is None else _terms(terms))
         states = {s.session: s for s in snapshot.sessions}
         for name, wanted in point.sessions.items():
             state = states.get(name)
@@ -83,8 +86,10 @@ class Points:
 
     def _session(self, state: SessionState) -> dict[str, Any]:
         pages = -(-state.a // self._page_size)
-        held = 0 if state.row is None else pages * self._page_size - state.p
-        return {**asdict(state), "held": held}
+        none = state.row is None
+        held = 0 if none else pages * self._page_size - state.p
+        held_swa = 0 if none else pages * self._page_size - max(state.p, state.e)
+        return {**asdict(state), "held": held, "held_swa": held_swa, "states": len(state.states)}
 
 
 def entry_to_json(entry: ExpectVerdict) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+from collections.abc import Mapping
 from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from sim.engines.protocol import StepReport, Terms
 from sim.errors import InputError
 from sim.operations import Operation, line_of
-from sim.series import Series
+from sim.series import Point, Series
 
 if TYPE_CHECKING:
     from sim.driver import Driver
@@ -79,10 +80,10 @@ class Recorder:
     the log would cost more than half a decode step, see the benchmark `event-log`.
     """
 
-    def __init__(self, folder: Path, header: dict[str, Any], pool_total: int) -> None:
+    def __init__(self, folder: Path, header: dict[str, Any], sizes: Mapping[str, int]) -> None:
         self.folder = folder
-        self._total = pool_total
-        self._series = Series()
+        self._sizes = sizes
+        self._series = Series(pools=len(sizes))
         self._noted: list[Note] = []
         prepare(folder)
         self._events = Lines(folder / "events.jsonl")
@@ -143,7 +144,7 @@ class Recorder:
                 self._ops.close()
         path = self.folder / "series.npz"
         try:
-            self._series.save(path, self._total)
+            self._series.save(path, self._sizes)
         except OSError as error:
             path.unlink(missing_ok=True)
             raise RecordError(path, error) from error
@@ -174,39 +175,49 @@ class Recorder:
         self._count(note)
 
     def _count(self, note: Note) -> None:
-        event, now, iteration, _, terms, (lost, extra), running, waiting, _ = note
+        event, now, iteration, _, terms, (lost, extra), running, waiting, _, others = note
         if terms is not None:
             claimed = (terms.available, terms.evictable, terms.protected, terms.session_held, terms.uncached)
             delta = sum(claimed) - terms.total
-            self._series.add((event, now, iteration, *claimed, lost, extra, delta, running, waiting))
+            point: Point = (event, now, iteration, *claimed, lost, extra, delta, running, waiting)
+            for _, other, (lost, extra) in others:
+                point += (*other[:5], lost, extra, other.delta)
+            self._series.add(point)
 
 
-Note = tuple[int, float, int, Any, Terms | None, tuple[int, int], int, int, tuple[int, ...]]
-"""event, time, iteration, report, terms, (lost, extra), running, waiting, verdicts."""
+Others = tuple[tuple[str, Terms, tuple[int, int]], ...]
+"""Of each pool but the full one: its name, terms, (lost, extra)."""
+Note = tuple[int, float, int, Any, Terms | None, tuple[int, int], int, int, tuple[int, ...], Others]
+"""event, time, iteration, report, terms, (lost, extra), running, waiting, verdicts, other pools."""
 
 
 def _note(driver: Driver, report: StepReport | None, iteration: int, first_verdict: int) -> Note:
     engine, auditor = driver.engine, driver.auditor
     if auditor is None:
-        return (driver.event, driver.now, iteration, report, None, (0, 0), engine.running, engine.waiting, ())
+        return (driver.event, driver.now, iteration, report, None, (0, 0), engine.running, engine.waiting, (), ())
     count = len(auditor.verdicts)
     opened = tuple(range(first_verdict, count)) if first_verdict < count else ()
+    books = auditor.books()
+    others: Others = ()
+    if len(books) > 1:
+        others = tuple((pool, terms, auditor.loss(pool)) for pool, terms in books.items() if pool != "full")
     return (
         driver.event,
         driver.now,
         iteration,
         report,
-        auditor.books()["full"],
+        books["full"],
         auditor.loss(),
         engine.running,
         engine.waiting,
         opened,
+        others,
     )
 
 
 def _line(note: Note, time: str, kind: str, middle: str, check: str | None) -> str:
     """One line of events.jsonl."""
-    event, _, iteration, _, terms, loss, running, waiting, opened = note
+    event, _, iteration, _, terms, loss, running, waiting, opened, others = note
     if terms is not None:
         middle += (
             f',"full":[{terms.available},{terms.evictable},{terms.protected},'
@@ -214,6 +225,10 @@ def _line(note: Note, time: str, kind: str, middle: str, check: str | None) -> s
         )
         if terms.delta or loss != (0, 0):
             middle += _fault(terms.delta, *loss)
+        for pool, other, its in others:
+            middle += f',"{pool}":{_compact(other[:5])}'
+            if other.delta or its != (0, 0):
+                middle += _fault(other.delta, *its, f"{pool}_")
     tail = "" if check is None else f',"check":{dumps(check)}'
     if opened:
         tail += f',"verdicts":{_compact(opened)}'
@@ -273,6 +288,6 @@ def _lists(report: StepReport) -> str:
     return text
 
 
-def _fault(delta: int, lost: int, extra: int) -> str:
+def _fault(delta: int, lost: int, extra: int, pool: str = "") -> str:
     pairs = (("delta", delta), ("lost", lost), ("extra", extra))
-    return "".join(f',"{name}":{value}' for name, value in pairs if value)
+    return "".join(f',"{pool}{name}":{value}' for name, value in pairs if value)

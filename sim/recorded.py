@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import IO, Any
 
-from sim.config import RunConfig
+from sim.config import PoolConfig, RunConfig
 from sim.engines.protocol import Request
 from sim.errors import InputError
 from sim.memory.presets import PRESETS
@@ -126,6 +126,17 @@ def _possible(config: RunConfig) -> None:
         raise Mistyped(
             "tokens", f"{pool.tokens} tokens are not whole pages; write a multiple of {pool.page_size}"
         )
+    for name in pool.names[1:]:
+        _possible_pool(pool, name)
+
+
+def _possible_pool(pool: PoolConfig, name: str) -> None:
+    part = asdict(pool)[name]
+    for key, value in part.items():
+        if isinstance(value, int | float) and not value > 0:
+            raise Mistyped(key, f"{key} is {value}; write one or more")
+    if part.get("tokens", 0) % pool.page_size:
+        raise Mistyped(name, f"{part['tokens']} tokens are not whole pages; write a multiple of {pool.page_size}")
 
 
 def _parsed(path: Path, number: int, line: str) -> tuple[float, Operation | str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from importlib import metadata
 from pathlib import Path
 from types import TracebackType
@@ -135,8 +135,8 @@ class Stage:
             self.engine, self.auditor = make_engine(self.config, release)
         self.recorder: Recorder | None = None
         if folder is not None:
-            header = {"kvledger": 1, **identity.to_json(), "config": asdict(self.config)}
-            self.recorder = Recorder(folder, header, config.pool.tokens)
+            header = {"kvledger": 1, **identity.to_json(), "config": self.config.spelled()}
+            self.recorder = Recorder(folder, header, config.pool.sizes)
         self.driver = Driver(self.engine, self.auditor, self.recorder)
         self._lone: list[Verdict] = []
 
@@ -217,7 +217,7 @@ class Stage:
             "engine": result.engine,
             "ending": result.ending,
             "time": result.time,
-            "config": asdict(self.config),
+            "config": self.config.spelled(),
             "versions": versions() | self._source(),
             "replay": f"kvledger replay {self.folder}/ops.jsonl {self._engines.choice.option}".rstrip(),
         }

@@ -10,8 +10,9 @@ from pathlib import Path
 from time import monotonic
 
 from sim.cli import _cache
+from sim.conform.matrix import KINDS, MODELLED, Pools
 from sim.conform.report import Tally, lines
-from sim.conform.runner import Plan, run
+from sim.conform.runner import Plan, run, total
 from sim.conform.targets import ALL, Target, parse
 from sim.engines.sglang.source import Source, find_source
 from sim.errors import InputError
@@ -24,7 +25,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except InputError as error:
         print(error, file=sys.stderr)
         return 2
-    tally = Tally(plan.targets)
+    tally = Tally(plan.targets, plan.pools)
     begun = monotonic()
     try:
         for target, verdicts in run(plan):
@@ -44,7 +45,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _progress(tally: Tally, plan: Plan, seconds: float) -> None:
     done = tally.cases.total()
-    whole = f" of {plan.cases * len(plan.targets)}" if plan.minutes is None else f", {seconds / 60:.1f} minutes"
+    whole = f" of {total(plan)}" if plan.minutes is None else f", {seconds / 60:.1f} minutes"
     text = f"{done}{whole} cases, {done / max(seconds, 0.001):.1f}/s, {len(tally.differences)} differences"
     end = "" if sys.stderr.isatty() else "\n"
     start = "\r\x1b[2K" if sys.stderr.isatty() else ""
@@ -58,6 +59,9 @@ def _parser() -> ArgumentParser:
     parser.add_argument("--seed", type=int, help="the first seed (default 0; with --minutes a fresh one)")
     parser.add_argument("--jobs", type=int, default=2, help="cases played at the same time (default 2)")
     parser.add_argument("--target", action="append", help="VERSION, or VERSION-FIX-FIX without these (default: all)")
+    parser.add_argument(
+        "--pools", default=",".join(MODELLED), help=f"kinds of pools (default %(default)s): {', '.join(KINDS)}"
+    )
     parser.add_argument("--source", action="append", default=[], metavar="VERSION=PATH", help="an unpacked release")
     parser.add_argument("--out", type=Path, default=Path("out/conform"), help="where differences go")
     return parser
@@ -72,8 +76,16 @@ def _plan(args: Namespace) -> Plan:
         seed = 0 if args.minutes is None else secrets.randbelow(1 << 31)
     return Plan(
         targets=targets, sources=_sources(targets, args.source), first_seed=seed, cases=args.cases,
-        minutes=args.minutes, jobs=args.jobs, out=args.out,
+        minutes=args.minutes, jobs=args.jobs, out=args.out, pools=_pools(args.pools),
     )  # fmt: skip
+
+
+def _pools(text: str) -> tuple[Pools, ...]:
+    chosen = tuple(kind for kind in KINDS if kind in text.split(","))
+    unknown = [word for word in text.split(",") if word not in KINDS]
+    if unknown or not chosen:
+        raise InputError(f"--pools {text}: write some of {', '.join(KINDS)}, with commas between them")
+    return chosen
 
 
 def _sources(targets: Sequence[Target], given: Sequence[str]) -> dict[str, Source]:

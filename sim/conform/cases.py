@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from random import Random
 from typing import Any
 
@@ -11,7 +11,7 @@ from sim.config import RunConfig
 from sim.conform.drawing import Drawing
 from sim.conform.flavour import draw_flavour
 from sim.conform.knobs import draw_config
-from sim.conform.matrix import Cell, cell_of
+from sim.conform.matrix import MODELLED, Cell, Pools, cell_of
 from sim.conform.targets import Target
 from sim.engines.marks import Timed
 from sim.operations import line_of
@@ -26,11 +26,12 @@ class Case:
     seed: int
     config: RunConfig
     actions: tuple[Timed, ...]
+    pools: tuple[Pools, ...] = MODELLED
 
     @property
     def cell(self) -> Cell:
-        """Where it stands in the matrix."""
-        return cell_of(self.seed)
+        """Where it stands in the matrix of these pools."""
+        return cell_of(self.seed, self.pools)
 
     def lines(self) -> list[str]:
         """Its operations as lines of ops.jsonl."""
@@ -39,7 +40,7 @@ class Case:
     def document(self, target: Target) -> str:
         """The whole ops.jsonl, as a run would have recorded it."""
         identity = target.identity(f"conform-{self.seed}")
-        header: dict[str, Any] = {"kvledger": 1, **identity.to_json(), "config": asdict(self.config)}
+        header: dict[str, Any] = {"kvledger": 1, **identity.to_json(), "config": self.config.spelled()}
         return json.dumps(header, separators=(",", ":")) + "\n" + "".join(self.lines())
 
 
@@ -49,9 +50,9 @@ def _line(time: float, what: Any) -> str:
     return line_of(what, time)
 
 
-def draw_case(seed: int, length: int = LENGTH) -> Case:
-    """The case of this seed."""
-    random = Random(f"conform {seed}")
-    flavour = draw_flavour(cell_of(seed), random)
-    config = draw_config(cell_of(seed), seed, flavour, random)
-    return Case(seed=seed, config=config, actions=Drawing(config, flavour, random).draw(length))
+def draw_case(seed: int, length: int = LENGTH, pools: tuple[Pools, ...] = MODELLED) -> Case:
+    """The case of this seed, in the matrix of these pools."""
+    random, cell = Random(f"conform {seed}"), cell_of(seed, pools)
+    flavour = draw_flavour(cell, random)
+    config = draw_config(cell, seed, flavour, random)
+    return Case(seed=seed, config=config, actions=Drawing(config, flavour, random).draw(length), pools=pools)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 
 from sim.config import RunConfig
 from sim.conform.cases import Case
+from sim.conform.matrix import Cell
 from sim.conform.sides import Look, Model, Side
 from sim.engines.layout import differences
 from sim.engines.marks import Crash, Mark, Timed
@@ -19,6 +20,7 @@ class Outcome:
     """What one case came to."""
 
     seed: int
+    cell: Cell
     operations: Counter[str] = field(default_factory=Counter)
     events: Counter[str] = field(default_factory=Counter)
     length: int = 0
@@ -32,8 +34,8 @@ def play_case(case: Case, model: Model, other: Side) -> Outcome:
     played = model.play(case.config, case.actions)
     theirs = other.collect()
     return Outcome(
-        seed=case.seed, operations=played.operations, events=played.events, length=len(played.marks), cut=played.cut,
-        differs_at=parts_at(played.marks, theirs, cut=played.cut),
+        seed=case.seed, cell=case.cell, operations=played.operations, events=played.events, length=len(played.marks),
+        cut=played.cut, differs_at=parts_at(played.marks, theirs, cut=played.cut),
     )  # fmt: skip
 
 

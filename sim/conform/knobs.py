@@ -8,6 +8,7 @@ from typing import Any
 from sim.config import PoolConfig, RunConfig, SchedulerConfig, SpeculativeConfig, TestRetractConfig
 from sim.conform.flavour import Flavour
 from sim.conform.matrix import Cell
+from sim.conform.pools import draw_states, draw_window
 
 AMPLE = 640
 
@@ -43,9 +44,11 @@ def draw_config(cell: Cell, seed: int, flavour: Flavour, random: Random) -> RunC
     if cell.speculative:
         # A round reserves ahead of what may ever be kept; a row that is too short is another subject.
         context = tokens + 64
+    rows = running + random.choice([0, 1, 4, 4, 8, 8])
     pool = PoolConfig(
-        tokens=tokens, page_size=cell.page, rows=running + random.choice([0, 1, 4, 4, 8, 8]), context=context
-    )
+        tokens=tokens, page_size=cell.page, rows=rows, context=context, swa=draw_window(cell, tokens, random),
+        mamba=draw_states(cell, running, rows, speculative, random),
+    )  # fmt: skip
     return RunConfig(pool=pool, scheduler=SchedulerConfig(**knobs), seed=seed)
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sim.conform.cases import Case, draw_case
 from sim.conform.compare import Outcome, differs, explain, play_case
+from sim.conform.matrix import MODELLED, Pools
 from sim.conform.shrink import Shrinking
 from sim.conform.sides import Model, Real, Side
 from sim.conform.targets import Target
@@ -46,9 +47,11 @@ class Pair:
         self.model = Model(target)
         self.other = other
 
-    def judge(self, seed: int, out: Path | None, *, seconds: float = 60.0) -> Verdict:
+    def judge(
+        self, seed: int, out: Path | None, *, seconds: float = 60.0, pools: tuple[Pools, ...] = MODELLED
+    ) -> Verdict:
         """Play a seed; a difference is made small and, with a folder given, written down."""
-        case = draw_case(seed)
+        case = draw_case(seed, pools=pools)
         outcome = play_case(case, self.model, self.other)
         if outcome.differs_at is None:
             return Verdict(outcome=outcome)
@@ -60,7 +63,7 @@ class Pair:
             case.config, case.actions, lambda config, actions: differs(config, actions, self.model, self.other), seconds
         )
         config, actions = shrinking.shrink()
-        small = Case(seed=case.seed, config=config, actions=tuple(actions))
+        small = Case(seed=case.seed, config=config, actions=tuple(actions), pools=case.pools)
         difference = Difference(
             target=self.target, seed=case.seed, operations=len(actions),
             lines=explain(config, actions, self.model, self.other),

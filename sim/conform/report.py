@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from sim.conform.kinds import EVENTS, OPERATIONS
-from sim.conform.matrix import AXES, CELLS, cell_of
+from sim.conform.matrix import AXES, MODELLED, Pools, cells
 from sim.conform.pairs import Difference, Verdict
 from sim.conform.targets import Target
 
@@ -19,6 +19,7 @@ class Tally:
     """Everything that a run has shown so far."""
 
     targets: Sequence[Target]
+    pools: tuple[Pools, ...] = MODELLED
     cases: Counter[str] = field(default_factory=Counter)
     played: Counter[str] = field(default_factory=Counter)
     cells: Counter[str] = field(default_factory=Counter)
@@ -32,7 +33,7 @@ class Tally:
         """Some more cases."""
         events = self.events.setdefault(target.name, Counter())
         for verdict in verdicts:
-            outcome, cell = verdict.outcome, cell_of(verdict.outcome.seed)
+            outcome, cell = verdict.outcome, verdict.outcome.cell
             self.cases[target.name] += 1
             self.played[target.name] += outcome.length
             self.cells[cell.name] += 1
@@ -81,10 +82,10 @@ def _by_target(tally: Tally) -> Iterator[str]:
 
 
 def _by_axis(tally: Tally) -> Iterator[str]:
-    counts = tally.cells.values()
-    least = min(counts) if len(counts) == len(CELLS) else 0
+    counts, whole = tally.cells.values(), len(cells(tally.pools))
+    least = min(counts) if len(counts) == whole else 0
     yield (
-        f"{len(tally.cells)} of {len(CELLS)} cells of the matrix, {least} to {max(counts, default=0)} cases in each; "
+        f"{len(tally.cells)} of {whole} cells of the matrix, {least} to {max(counts, default=0)} cases in each; "
         "cases by axis:"
     )
     for axis in AXES:

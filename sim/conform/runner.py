@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
+from sim.conform.matrix import MODELLED, Pools, cell_of
 from sim.conform.pairs import Pair, Verdict, start_real
 from sim.conform.sides import Real
 from sim.conform.targets import Target
@@ -30,6 +31,7 @@ class Plan:
     minutes: float | None
     jobs: int
     out: Path
+    pools: tuple[Pools, ...] = MODELLED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +42,7 @@ class Batch:
     source: Source
     seeds: tuple[int, ...]
     out: Path
+    pools: tuple[Pools, ...] = MODELLED
 
 
 def batches(plan: Plan) -> Iterator[Batch]:
@@ -47,12 +50,26 @@ def batches(plan: Plan) -> Iterator[Batch]:
     start = plan.first_seed
     while True:
         for target in plan.targets:
-            for at in range(start, start + plan.cases, BATCH):
-                seeds = tuple(range(at, min(at + BATCH, start + plan.cases)))
-                yield Batch(target=target, source=plan.sources[target.version], seeds=seeds, out=plan.out)
+            known = _seeds(plan, target, start)
+            for at in range(0, len(known), BATCH):
+                yield Batch(
+                    target=target, source=plan.sources[target.version], seeds=tuple(known[at : at + BATCH]),
+                    out=plan.out, pools=plan.pools,
+                )  # fmt: skip
         if plan.minutes is None:
             return
         start += plan.cases
+
+
+def _seeds(plan: Plan, target: Target, start: int) -> list[int]:
+    """What a fix of one kind of pools does shows there only; which cell a seed has is no question of the target."""
+    seeds = range(start, start + plan.cases)
+    return [seed for seed in seeds if cell_of(seed, plan.pools).pools in target.pools]
+
+
+def total(plan: Plan) -> int:
+    """Cases of one round."""
+    return sum(len(_seeds(plan, target, plan.first_seed)) for target in plan.targets)
 
 
 def run(plan: Plan) -> Iterator[tuple[Target, list[Verdict]]]:
@@ -102,7 +119,7 @@ def work(batch: Batch) -> list[Verdict]:
     verdicts: list[Verdict] = []
     shrunk = 0
     for seed in batch.seeds:
-        verdict = pair.judge(seed, batch.out, seconds=60.0 if shrunk < _SHRUNK else 0.0)
+        verdict = pair.judge(seed, batch.out, seconds=60.0 if shrunk < _SHRUNK else 0.0, pools=batch.pools)
         shrunk += verdict.difference is not None
         verdicts.append(verdict)
     return verdicts

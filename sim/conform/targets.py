@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from sim.conform.matrix import KINDS, Pools
 from sim.errors import InputError
 from sim.setup import Identity
 
 _RELEASES = {"0.5.10.post1": "sglang-0.5.10", "0.5.11": "sglang-0.5.11"}
+
+_WINDOWED: tuple[Pools, ...] = ("swa", "both")
+_RECURRENT: tuple[Pools, ...] = ("no_buffer", "extra_buffer", "both")
+_ABOUT: dict[int, tuple[Pools, ...]] = {
+    21404: _RECURRENT[:2], 22900: _WINDOWED, 23327: _RECURRENT, 23496: _RECURRENT,
+}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,6 +28,12 @@ class Target:
     def name(self) -> str:
         """As it is written on the command line."""
         return "-".join([self.version, *map(str, self.reverts)])
+
+    @property
+    def pools(self) -> tuple[Pools, ...]:
+        """The kinds of pools on which it can differ from the whole release: all, or those that its fixes are about."""
+        about = {kind for number in self.reverts for kind in _ABOUT.get(number, KINDS)}
+        return tuple(kind for kind in KINDS if kind in about) if self.reverts else KINDS
 
     def identity(self, scenario: str) -> Identity:
         """The model of it."""
@@ -39,7 +52,7 @@ def parse(text: str) -> Target:
     return Target(version=version, reverts=tuple(sorted(int(number) for number in numbers)))
 
 
-_SINGLE = (22753, 22790, 22862, 22897, 22651, 22273, 21875)
+_SINGLE = (22753, 22790, 22862, 22897, 22651, 22273, 21875, 21404, 22900, 23327, 23496)
 _TOGETHER = ((22862, 21875), (22790, 22273), (22753, 22862))
 
 WHOLE = (Target(version="0.5.10.post1"), Target(version="0.5.11"))

@@ -173,8 +173,7 @@ class ModelEngine:
             return None
         if self.config.scheduler.overlap:
             return scheduler.speculation.launch(batch)
-        scheduler.speculation.round_v1(batch)
-        return None
+        return scheduler.speculation.round_v1(batch)
 
     # -- the release's own checks -------------------------------------------------------------------------
 
@@ -285,7 +284,7 @@ class ModelEngine:
         scheduler = self.scheduler
         last = scheduler.last
         return Snapshot(
-            pools={"full": scheduler.view.terms()},
+            pools=dict(scheduler.view.books()),
             free_rows=len(scheduler.memory.rows.free),
             waiting=tuple(r.rid for r in scheduler.waiting),
             running=tuple(r.rid for r in scheduler.running.reqs),
@@ -306,5 +305,5 @@ class ModelEngine:
             return SessionState(name, None, 0, 0, 0, 0, history, session.inflight, session.close_on_finish)
         return SessionState(
             name, slot.row, slot.committed, slot.allocated, slot.protected, slot.evicted,
-            history, session.inflight, session.close_on_finish,
+            history, session.inflight, session.close_on_finish, slot.state.all if slot.state else (),
         )  # fmt: skip

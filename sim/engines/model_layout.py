@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from sim.engines.layout import Layout, NodeLayout, RequestLayout, SlotLayout, path_crc
+from sim.engines.layout import Layout, NodeLayout, RequestLayout, SlotLayout, StateLayout, path_crc
+from sim.memory.halves import HalvesTree
+from sim.memory.states import StateNames
 from sim.memory.tree import Node
 from sim.scheduler.core import Scheduler
 from sim.scheduler.request import Req
 
 Slots = tuple[int, ...]
+_NO_STATE = StateLayout(None, (), None, None, None)
 
 
 def layout_of(scheduler: Scheduler) -> Layout:
@@ -18,22 +21,52 @@ def layout_of(scheduler: Scheduler) -> Layout:
     memory = scheduler.memory
     requests = [_request(scheduler, req) for req in _requests(scheduler)]
     requests.sort(key=lambda request: request.rid)
-    slots = scheduler.cache.slots
+    nodes = list(_nodes(scheduler))
     return Layout(
-        free={"full": _plain(scheduler, memory.allocator.free_list.view())},
+        free=dict(_free(scheduler)),
         free_rows=tuple(memory.rows.free),
         requests=tuple(requests),
         slots=tuple(
             SlotLayout(
                 name, slot.row, slot.committed, slot.allocated, slot.protected, slot.evicted,
-                _row(scheduler, slot.row, slot.allocated),
-            ) for name, slot in sorted(slots.items())
+                _row(scheduler, slot.row, slot.allocated), _states(slot.state) if memory.states else None,
+            ) for name, slot in sorted(scheduler.cache.slots.items())
         ),
-        tree=tuple(sorted(_nodes(scheduler))),
+        tree=tuple(sorted(layout for _, layout in nodes)),
         ratio=round(float(scheduler.ratio), 9),
         batch_full=scheduler.running.full,
         forwards=scheduler.forward_count,
+        mapping=_mapping(scheduler),
+        recency=_recency(scheduler, {id(node): layout.path for node, layout in nodes}),
     )  # fmt: skip
+
+
+def _free(scheduler: Scheduler) -> Iterator[tuple[str, Slots]]:
+    """What each pool hands out next."""
+    memory = scheduler.memory
+    yield "full", _plain(scheduler, memory.allocator.free_list.view())
+    if memory.swa is not None:
+        yield "swa", _plain(scheduler, memory.swa.allocator.free_list.view())
+    if memory.states is not None:
+        yield "mamba", _plain(scheduler, memory.states.free_list.view())
+
+
+def _mapping(scheduler: Scheduler) -> Slots:
+    """Where each full slot has its windowed half; the last entry stands for "nowhere" and never changes."""
+    swa = scheduler.memory.swa
+    return () if swa is None else _plain(scheduler, swa.mapping[:-1])
+
+
+def _recency(scheduler: Scheduler, paths: dict[int, int]) -> dict[str, Slots]:
+    """The two lists in whose order a tree with two halves gives up its nodes."""
+    tree = scheduler.memory.tree
+    if not isinstance(tree, HalvesTree) or scheduler.memory.chunk_cache:
+        return {}
+    other = "mamba" if tree.manages_states else "swa"
+    return {
+        "full": tuple(paths[id(node)] for node in tree.by_use(other=False)),
+        other: tuple(paths[id(node)] for node in tree.by_use(other=True)),
+    }
 
 
 def _requests(scheduler: Scheduler) -> list[Req]:
@@ -50,22 +83,46 @@ def _requests(scheduler: Scheduler) -> list[Req]:
 def _request(scheduler: Scheduler, req: Req) -> RequestLayout:
     row, allocated = req.row, req.allocated
     return RequestLayout(
-        req.rid, row, req.committed, allocated, req.protected, 0, req.out, req.prompt_len, req.chunks_pending,
-        req.is_retracted, req.finish.kind if req.finish else "", _row(scheduler, row, allocated),
+        req.rid, row, req.committed, allocated, req.protected, req.evicted, req.out, req.prompt_len,
+        req.chunks_pending, req.is_retracted, req.finish.kind if req.finish else "", _row(scheduler, row, allocated),
+        None if req.state is None else _state_of(req, req.state),
     )  # fmt: skip
+
+
+def _state_of(req: Req, names: StateNames) -> StateLayout:
+    """Whoever has ended, and any who holds no row nor state, may still name a snapshot that is another's by now."""
+    if req.finish is not None or (names.slot is None and req.row is None):
+        return _NO_STATE
+    return _states(names)
+
+
+def _states(names: StateNames | None) -> StateLayout:
+    if names is None:
+        return _NO_STATE
+    return StateLayout(names.slot, names.snapshots, names.next, names.tracked, names.branching)
 
 
 def _row(scheduler: Scheduler, row: int | None, stop: int) -> Slots:
     return () if row is None else _plain(scheduler, scheduler.memory.rows.array[row, :stop])
 
 
-def _nodes(scheduler: Scheduler) -> Iterator[NodeLayout]:
-    stack: list[tuple[Node, int, int]] = [(n, 0, 0) for n in scheduler.memory.tree.root.children.values()]
+def _nodes(scheduler: Scheduler) -> Iterator[tuple[Node, NodeLayout]]:
+    stack: list[tuple[Any, int, int]] = [(n, 0, 0) for n in scheduler.memory.tree.root.children.values()]
     while stack:
         node, above, depth = stack.pop()
         path, below = path_crc(above, node.key), depth + len(node.key)
-        yield NodeLayout(path, depth, len(node.key), node.lock_ref, _plain(scheduler, node.value))
+        yield node, NodeLayout(
+            path, depth, len(node.key), node.lock_ref, _plain(scheduler, node.value), *_other_half(node)
+        )
         stack.extend((child, path, below) for child in node.children.values())
+
+
+def _other_half(node: Any) -> tuple[int, bool, bool, int] | tuple[()]:
+    """What stands in the node of its windowed half or its state."""
+    if not hasattr(node, "other_lock"):
+        return ()
+    state = getattr(node, "state", None)
+    return node.other_lock, node.tombstone, getattr(node, "mark", None) is not None, -1 if state is None else state
 
 
 def _plain(scheduler: Scheduler, array: Any) -> Slots:

@@ -13,6 +13,9 @@ from sim.engines.protocol import EngineCrash, Terms
 from sim.ledger.diagnosis import miscounts
 from sim.ledger.findings import Breach, Miscount, PoolCount
 from sim.ledger.judge import Judge
+from sim.ledger.locks import lock_breaches
+from sim.ledger.readback import read_back
+from sim.ledger.rebook import books as rebooked
 from sim.ledger.recount import Recount
 from sim.ledger.verdicts import Verdict
 from sim.ledger.watermarks import Watermarks
@@ -39,10 +42,11 @@ class Auditor:
         self._audit = engine.config.audit
         self._recount = Recount(engine.scheduler)
         self._watermarks = Watermarks(engine.scheduler)
-        self._terms = engine.scheduler.view.terms()
-        self._judge = Judge(self._ledger.context, self, self._terms)
+        self._books = engine.scheduler.view.books()
+        self._judge = Judge(self._ledger.context, self, self._books)
         self._docket = self._judge.docket
         self._full = self._judge.full
+        self._more = len(self._books) > 1
         self._touched = 0
         self._recounted_at = 0
         self.verdicts = self._docket.verdicts
@@ -65,8 +69,9 @@ class Auditor:
     def end(self) -> tuple[Verdict, ...]:
         """The event is over: audit it."""
         self.checks += 1
-        terms = self._terms = self._view.terms()
-        available, evictable, protected, held, uncached, total = terms
+        self._ledger.settle()
+        books = self._books = self._view.books()
+        available, evictable, protected, held, uncached, total = books["full"]
         breaches = self._watermarks.breaches()
         if (
             available + evictable + protected + held + uncached - total != self._full.expected
@@ -77,22 +82,37 @@ class Auditor:
             or held + uncached > total
             or evictable < 0
             or protected < 0
+            or (self._more and self._off(books))
         ):
-            self._submit(terms, breaches)
+            self._submit(books, breaches)
         if self._engine.idle or self._audit != "idle":
             self._recount_if_due()
         if self._engine.alarm is not None:
-            self._docket.detected(self._engine.alarm[0])
+            self._judge.alarm(*self._engine.alarm)
             self._engine.alarm = None
         return self._docket.opened() if self._docket.fresh else ()
 
+    def _off(self, books: Mapping[str, Terms]) -> bool:
+        """Whether the books of another pool than the full one are off by more than expected, or claim too much."""
+        standing = self._judge.standing
+        for pool, (available, evictable, protected, held, uncached, total) in books.items():
+            if (
+                available + evictable + protected + held + uncached - total != standing[pool].expected
+                or held + uncached > total
+                or evictable < 0
+                or protected < 0
+            ):
+                return True
+        return False
+
     def books(self) -> dict[str, Terms]:
         """The terms at the last event."""
-        return {"full": self._terms}
+        return self._books
 
-    def loss(self) -> tuple[int, int]:
-        """Tokens that nobody owns, and tokens that are free twice or owned twice."""
-        return self._full.count.lost, self._full.count.extra
+    def loss(self, pool: str = "full") -> tuple[int, int]:
+        """Tokens of a pool that nobody owns, and tokens that are free twice or owned twice."""
+        count = self._judge.standing[pool].count
+        return count.lost, count.extra
 
     # -- evidence -----------------------------------------------------------------------------------------
 
@@ -100,18 +120,18 @@ class Auditor:
         """Each pool, counted now."""
         return self._recount.counts()
 
-    def miscounts(self) -> list[Miscount]:
-        """Who is counted wrongly by the books."""
-        return miscounts(self._scheduler)
+    def miscounts(self, pool: str) -> list[Miscount]:
+        """Who is counted wrongly by the books of a pool."""
+        return miscounts(self._scheduler, pool)
 
-    def _submit(self, terms: Terms, breaches: list[Breach]) -> None:
+    def _submit(self, books: Mapping[str, Terms], breaches: list[Breach]) -> None:
         """Let the judge see what the event left behind."""
         faults = list(self._ledger.fresh)
         self._ledger.fresh.clear()
         touched, self._touched = self._ledger.touched != self._touched, self._ledger.touched
         misreads = self._misreads.copy()
         self._misreads.clear()
-        self._judge.judge(terms, faults=faults, touched=touched, misreads=misreads, breaches=breaches)
+        self._judge.judge(books, faults=faults, touched=touched, misreads=misreads, breaches=breaches)
 
     # -- recounting ---------------------------------------------------------------------------------------
 
@@ -130,17 +150,20 @@ class Auditor:
         """Count everything anew; raise if the incremental books differ, judge what the postings did not show."""
         self._recounted_at = self.checks
         self._view.changed()
-        kept, counted = self._view.terms(), self._recount.terms()
+        kept, counted = self._view.books(), rebooked(self._scheduler)
         if counted != kept:
-            raise OurFault(f"event {self._ledger.context.event}: incremental books {kept} but recounted {counted}")
+            pool = next((pool for pool in kept if kept[pool] != counted.get(pool)), "")
+            event = self._ledger.context.event
+            told = f"incremental books of {pool} {kept.get(pool)} but recounted {counted.get(pool)}"
+            raise OurFault(f"event {event}: {told}")
         differs = self._recount.postings_differ()
         if differs:
             raise OurFault(f"event {self._ledger.context.event}: {differs}")
-        self._judge.terms = self._terms
+        self._judge.books = self._books
         self._judge.recounted(self._recount.counts())
-        for what in self._recount.locks():
-            self._judge.breach(Breach("INV-7", what, what, None, None, 1))
-        self._recount.read_back()
+        for breach in lock_breaches(self._scheduler):
+            self._judge.breach(breach)
+        read_back(self._scheduler)
         if self._misreads:
             self._judge.misread(self._misreads)
             self._misreads.clear()
@@ -149,10 +172,11 @@ class Auditor:
 
     def crash(self, error: EngineCrash) -> Verdict:
         """The scheduler raised during the open event."""
+        self._ledger.settle()
         self._view.changed()
-        terms = self._terms = self._scheduler.view.terms()
+        books = self._books = self._view.books()
         if self._ledger.fresh or self._misreads:
-            self._submit(terms, [])
+            self._submit(books, [])
         return self._judge.crash(error)
 
     def stuck(self, message: str) -> Verdict:
@@ -161,10 +185,10 @@ class Auditor:
         first = waiting[0] if waiting else None
         session = first.session.name if first is not None and first.session is not None else None
         rid = first.rid if first is not None else None
-        self._judge.terms = self._terms
+        self._judge.books = self._books
         return self._judge.stuck(message, rid, session, len(waiting))
 
     def finish(self) -> None:
         """The run is over: recount once more."""
-        self._terms = self._scheduler.view.terms()
+        self._books = self._view.books()
         self.recount()

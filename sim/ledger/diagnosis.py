@@ -2,44 +2,80 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
 
 from sim.ledger.counted import Entry, compared
 from sim.ledger.findings import Miscount
 from sim.ledger.owners import Tag
-from sim.scheduler.session import SlotBook
+from sim.scheduler.memory import Memory
+from sim.scheduler.request import Req
+from sim.scheduler.session import SessionSlot, SlotBook
 
 if TYPE_CHECKING:
     from sim.scheduler.core import Scheduler
 
+Holder: TypeAlias = "Req | SessionSlot"
 
-def miscounts(scheduler: Scheduler) -> list[Miscount]:
-    """Owners for which `session_held` + `uncached` differs from what they own."""
+
+def miscounts(scheduler: Scheduler, pool: str) -> list[Miscount]:
+    """Owners for which `session_held` + `uncached` of a pool differs from what they own of it."""
     memory = scheduler.memory
     held_policy = scheduler.release.held
     active = scheduler.view.active_rows()
+    claims, owns = _CLAIMS[pool], _OWNS[pool]
     live: dict[Tag, tuple[str, int]] = {}
     counted: dict[Tag, list[Entry]] = {}
     batched = {id(r): r for batch in scheduler.view.batches() for r in batch.reqs}.values()
     for req in batched:
-        tokens = memory.ceil(req.allocated) - req.protected
-        if req.counted:
-            counted.setdefault(req.tag, []).append(("uncached", req.rid, tokens))
+        if req.counted and (pool != "mamba" or req.row is not None):
+            counted.setdefault(req.tag, []).append(("uncached", req.rid, claims(memory, req)))
         if req.row is not None and not req.freed:
-            live[req.tag] = (req.rid, tokens)
+            live[req.tag] = (req.rid, owns(memory, req))
     chunked = scheduler.chunked
     if chunked is not None and chunked.row is not None and chunked.tag not in live:
-        live[chunked.tag] = (chunked.rid, memory.ceil(chunked.allocated) - chunked.protected)
+        live[chunked.tag] = (chunked.rid, owns(memory, chunked))
+    if pool == "mamba":
+        for req in scheduler.waiting:
+            live.setdefault(req.tag, (req.rid, owns(memory, req)))
     names: dict[Tag, str] = {}
     true = {tag: tokens for tag, (_, tokens) in live.items()}
     for name, slot in scheduler.cache.slots.items():
         names[slot.tag] = name
         if slot.row is None:
             continue
-        true.setdefault(slot.tag, memory.ceil(slot.allocated) - slot.protected)
-        book = SlotBook(memory.page_size)
+        true.setdefault(slot.tag, owns(memory, slot))
+        book = SlotBook(memory.page_size, memory.config.pool.names)
         book.post(name, slot)
-        tokens = held_policy.tokens(book, active)
+        tokens = held_policy.tokens(book.of(pool), active)
         if tokens:
             counted.setdefault(slot.tag, []).append(("session_held", name, tokens))
-    return compared(true, counted, names, live)
+    return compared(true, counted, names, live, pool)
+
+
+def _tokens(memory: Memory, holder: Holder) -> int:
+    return memory.ceil(holder.allocated) - holder.protected
+
+
+def _windowed(memory: Memory, holder: Holder) -> int:
+    """As the release counts it."""
+    return memory.ceil(holder.allocated) - max(holder.protected, holder.evicted)
+
+
+def _mapped(memory: Memory, holder: Holder) -> int:
+    """As the mapping has it: windowed pages behind the private part of the row."""
+    swa, page = memory.swa, memory.page_size
+    assert swa is not None
+    if holder.row is None:
+        return 0
+    halves = swa.mapping[memory.rows.read(holder.row, holder.protected, holder.allocated)]
+    pages = memory.backend.unique(halves[halves > 0] // page)
+    return len(pages) * page
+
+
+def _states(memory: Memory, holder: Holder) -> int:
+    return 0 if holder.state is None else len(holder.state.all)
+
+
+_CLAIMS: dict[str, Callable[[Memory, Holder], int]] = {"full": _tokens, "swa": _windowed, "mamba": _states}
+_OWNS: dict[str, Callable[[Memory, Holder], int]] = {"full": _tokens, "swa": _mapped, "mamba": _states}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sim.ledger.owners import Context
 from sim.ledger.verdicts import Cause, Verdict
@@ -67,9 +67,9 @@ class Docket:
         opened, self.fresh = tuple(self.fresh), []
         return opened
 
-    def detected(self, by: str) -> None:
-        """A check of the release has failed, or the release has: it has seen what sums can show."""
+    def detected(self, by: str, pools: Collection[str] | None = None) -> None:
+        """A check of the release has failed, or the release has: it has seen what sums can show, of these pools."""
         for verdict in self._undetected:
-            if verdict.verdict not in _UNSEEN_BY_CHECKS:
+            if verdict.verdict not in _UNSEEN_BY_CHECKS and (pools is None or verdict.pool in pools):
                 verdict.detect(by, self.at.event, self.at.iteration)
         self._undetected = [v for v in self._undetected if v.detected_event is None][-_WATCHED:]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class PoolCount:
-    """The true state of one pool, in tokens (rows: in rows)."""
+    """The true state of one pool, in tokens (rows, states: one by one)."""
 
     pool: str
     lost: int
@@ -31,6 +31,7 @@ class Misread:
     size: int
     slots: tuple[int, ...]
     invariant: str = "INV-6"
+    pool: str = "full"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +44,7 @@ class Breach:
     request: str | None
     session: str | None
     size: int
+    pool: str = "full"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,3 +56,4 @@ class Miscount:
     counted: int
     true: int
     text: str
+    pool: str = "full"

@@ -6,13 +6,14 @@
     l ≠ 0 and d = 0      no check of the release can see it  silent
     l ≠ 0 and d ≠ 0      as the posting that did it          leak, double-free, alias
 
-It knows nothing of engines: whoever gathers says what the books claim, what was counted, which postings went wrong and
-what was misread (`auditor.py` for the model, `observed.py` for an engine that only sends what it has seen).
+Each pool is judged by itself. It knows nothing of engines: whoever gathers says what the books claim, what was counted,
+which postings went wrong and what was misread (`auditor.py` for the model, `observed.py` for an engine that only sends
+what it has seen).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -21,6 +22,7 @@ from sim.ledger.docket import Docket
 from sim.ledger.findings import Breach, Miscount, Misread, PoolCount
 from sim.ledger.owners import Context, Fault
 from sim.ledger.verdicts import Cause, Verdict
+from sim.ledger.words import UNITS, equation, equations, of_pool
 
 _KINDS = {
     "orphan": ("leak", -1),
@@ -28,7 +30,6 @@ _KINDS = {
     "foreign-free": ("alias", 1),
     "alias": ("alias", 1),
 }
-_UNITS = {"full": "slots", "rows": "rows"}
 
 
 class Evidence(Protocol):
@@ -37,13 +38,16 @@ class Evidence(Protocol):
     def counts(self) -> Mapping[str, PoolCount]:
         """Each pool, counted now."""
 
-    def miscounts(self) -> Sequence[Miscount]:
-        """Who is counted wrongly by the books."""
+    def miscounts(self, pool: str) -> Sequence[Miscount]:
+        """Who is counted wrongly by the books of a pool."""
 
 
 @dataclass(slots=True)
 class Standing:
-    """What is known of one pool: its last count, and by how much its books are expected to be off."""
+    """What is known of one pool: its last count, and by how much its books are expected to be off.
+
+    The rows have no books: their residual stays 0.
+    """
 
     count: PoolCount
     residual: int = 0
@@ -53,16 +57,28 @@ class Standing:
 class Judge:
     """Judges one run, event by event."""
 
-    def __init__(self, at: Context, evidence: Evidence, terms: Terms) -> None:
+    def __init__(self, at: Context, evidence: Evidence, books: Mapping[str, Terms]) -> None:
         self.docket = Docket(at)
-        self.terms = terms
-        self.full = Standing(PoolCount("full", 0, 0, (), ()))
-        self._rows_error = 0
+        self.books = books
+        self.standing = {pool: Standing(PoolCount(pool, 0, 0, (), ())) for pool in (*books, "rows")}
+        self.full = self.standing["full"]
         self._evidence = evidence
+
+    @property
+    def terms(self) -> Terms:
+        """The books of the full pool."""
+        return self.books["full"]
+
+    def off(self) -> bool:
+        """Whether the books of a pool are off by another amount than expected, or claim more than there is."""
+        return any(
+            terms.delta != self.standing[pool].expected or terms.session_held + terms.uncached > terms.total
+            for pool, terms in self.books.items()
+        )
 
     def judge(
         self,
-        terms: Terms | None,
+        books: Mapping[str, Terms] | None,
         *,
         faults: Sequence[Fault] = (),
         touched: bool = False,
@@ -71,55 +87,58 @@ class Judge:
     ) -> None:
         """Something in this event is not as it was: the books, a posting, a text, a cursor.
 
-        Without terms the books are not looked at: an engine that has crashed may not be able to tell them.
+        Without books they are not looked at: an engine that has crashed may not be able to tell them.
         """
-        if terms is not None:
-            self.terms = terms
-        full, before = self.full, self.full.count
+        if books is not None:
+            self.books = books
+        before = {pool: standing.count for pool, standing in self.standing.items()}
         if touched:
             counts = self._evidence.counts()
-            full.count, self._rows_error = counts["full"], counts["rows"].error
+            for pool, standing in self.standing.items():
+                standing.count = counts[pool]
         for fault in faults:
             self._posted(fault)
-        self._unposted(before, faults)
-        if terms is not None:
-            self._balance(terms)
+        for pool in self.books:
+            self._unposted(before[pool], faults)
+        if books is not None:
+            for pool in books:
+                self._balance(pool)
         self.misread(misreads)
         for breach in breaches:
             self.breach(breach)
-        if terms is not None and terms.session_held + terms.uncached > terms.total:
-            self._limit_passed(terms)
+        if books is not None:
+            for pool, terms in books.items():
+                if terms.session_held + terms.uncached > terms.total:
+                    self._limit_passed(pool, terms)
 
     # -- who owns what ------------------------------------------------------------------------------------
 
     def recounted(self, counts: Mapping[str, PoolCount]) -> None:
         """A recount that shows more than the postings did is a finding of its own."""
-        standing, full = self.full, counts["full"]
-        if (full.lost, full.extra) != (standing.count.lost, standing.count.extra):
-            lost, extra = full.lost - standing.count.lost, full.extra - standing.count.extra
-            standing.count = full
-            if lost > 0:
-                self._lost("full", lost, full.lost_units)
-            if extra > 0:
-                self._shared("full", extra, full.shared_units)
-            standing.residual = self.terms.delta - full.error
-            standing.expected = self.terms.delta
-        rows = counts["rows"]
-        if rows.error != self._rows_error:
-            change = rows.error - self._rows_error
-            self._rows_error = rows.error
-            if change < 0:
-                self._lost("rows", -change, rows.lost_units)
-            else:
-                self._shared("rows", change, rows.shared_units)
+        for pool in self.books:
+            standing, count = self.standing[pool], counts[pool]
+            if (count.lost, count.extra) != (standing.count.lost, standing.count.extra):
+                lost, extra = count.lost - standing.count.lost, count.extra - standing.count.extra
+                standing.count = count
+                if lost > 0:
+                    self._lost(pool, lost, count.lost_units)
+                if extra > 0:
+                    self._shared(pool, extra, count.shared_units)
+                standing.residual = self.books[pool].delta - count.error
+                standing.expected = self.books[pool].delta
+        rows, known = counts["rows"], self.standing["rows"]
+        change, known.count = rows.error - known.count.error, rows
+        if change < 0:
+            self._lost("rows", -change, rows.lost_units)
+        elif change > 0:
+            self._shared("rows", change, rows.shared_units)
 
     def _lost(self, pool: str, count: int, units: Sequence[int]) -> None:
-        whose = "owned by nobody" if pool == "full" else ""
-        what = f"{count} slots are {whose}" if whose else f"{count} rows belong to nobody"
-        self._found("leak", pool, -count, what, units)
+        whose = "belong to nobody" if pool == "rows" else "are owned by nobody"
+        self._found("leak", pool, -count, f"{count} {UNITS[pool]} {whose}", units)
 
     def _shared(self, pool: str, count: int, units: Sequence[int]) -> None:
-        self._found("alias", pool, count, f"{count} {_UNITS[pool]} are free and named, or named by two", units)
+        self._found("alias", pool, count, f"{count} {UNITS[pool]} are free and named, or named by two", units)
 
     def _found(self, kind: str, pool: str, size: int, what: str, units: Sequence[int]) -> None:
         cause = self.docket.here(f"{what} (found by the recount)", units, abs(size))
@@ -131,55 +150,83 @@ class Judge:
             fault.what, fault.event, fault.iteration, fault.time, fault.op, fault.request, fault.session,
             fault.units, fault.count,
         )  # fmt: skip
-        message = f"{fault.what}; {equation(self.terms)}"
+        message = f"{fault.what}; {equation(self.books.get(fault.pool, self.terms))}"
         self._ownership(kind, fault.pool, sign * fault.count, cause, message)
 
     def _unposted(self, before: PoolCount, faults: Sequence[Fault]) -> None:
         """Damage in this event beyond what its faulty postings account for."""
-        count = self.full.count
-        posted = sum(f.count for f in faults if f.kind == "orphan" and f.pool == "full")
+        count = self.standing[before.pool].count
+        posted = sum(f.count for f in faults if f.kind == "orphan" and f.pool == before.pool)
         lost = count.lost - before.lost - posted
         if lost > 0:
-            self._lost("full", lost, count.lost_units)
+            self._lost(before.pool, lost, count.lost_units)
 
     def _ownership(self, kind: str, pool: str, size: int, cause: Cause, message: str) -> None:
         """Damage to who owns what; `silent` if the books balance over it."""
-        count = self.full.count
-        if pool == "full" and self.terms.delta == 0 and (count.lost or count.extra):
+        count, terms = self.standing[pool].count, self.books.get(pool)
+        if terms is not None and terms.delta == 0 and (count.lost or count.extra):
             kind, message = "silent", f"{kind}: {message}"
         self.docket.open(kind, pool, size, cause, message)
 
     # -- the books ----------------------------------------------------------------------------------------
 
-    def _balance(self, terms: Terms) -> None:
+    def _balance(self, pool: str) -> None:
         """What the books are off by, beyond what the ledger is: the check is wrong."""
-        full = self.full
-        full.expected = terms.delta
-        known, residual = full.residual, terms.delta - full.count.error
+        standing, delta = self.standing[pool], self.books[pool].delta
+        standing.expected = delta
+        known, residual = standing.residual, delta - standing.count.error
         if residual not in (0, known) and not self.docket.full:
             # Before the check is blamed: is there damage that no posting showed?
             self.recounted(self._evidence.counts())
-            residual = terms.delta - full.count.error
-        full.residual = residual
+            residual = delta - standing.count.error
+        standing.residual = residual
         if residual not in (0, known):
-            self._false_alarm(residual, terms)
+            self._false_alarm(pool, residual)
 
-    def _false_alarm(self, residual: int, terms: Terms) -> None:
+    def _false_alarm(self, pool: str, residual: int) -> None:
         at = self.docket.at
-        wrong = self._evidence.miscounts()
+        wrong = self._evidence.miscounts(pool)
         what = "; ".join(m.text for m in wrong) or "no single owner is counted wrongly"
         first = wrong[0] if wrong else at
         cause = self.docket.cause(what, request=first.request, session=first.session, count=abs(residual))
-        message = f"the books are off, the memory is not: {equation(terms)}"
-        self.docket.open("false-alarm", "full", residual, cause, message)
+        message = f"the books are off, the memory is not: {equation(self.books[pool])}"
+        self.docket.open("false-alarm", pool, residual, cause, message)
 
-    def _limit_passed(self, terms: Terms) -> None:
-        if self.docket.new("INV-2"):
+    def _limit_passed(self, pool: str, terms: Terms) -> None:
+        if self.docket.new(f"INV-2{of_pool(pool)}"):
             over = terms.session_held + terms.uncached - terms.total
             what = f"session_held {terms.session_held} + uncached {terms.uncached} > total {terms.total}"
-            self.docket.open(
-                "false-alarm", "full", over, self.docket.here(what, count=over), what, invariant="INV-2"
-            )
+            self.docket.open("false-alarm", pool, over, self.docket.here(what, count=over), what, invariant="INV-2")
+
+    def alarm(self, by: str, message: str) -> None:
+        """A check of the release has failed: it has seen what the books that it looks at show.
+
+        Where no books are off, the check adds up less than they: what it is off by itself is the false alarm.
+        """
+        if len(self.books) == 1:
+            self.docket.detected(by)
+            return
+        seen = set(self._seen_by(by, message))
+        self.docket.detected(by, seen)
+        mamba = self.books.get("mamba")
+        blind = mamba is not None and mamba.session_held and "mamba" in message
+        if blind and not any(s.expected or s.count.error for s in self.standing.values()):
+            assert mamba is not None
+            held = mamba.session_held
+            what = f"the {by} of this release leaves out {held} states that sessions hold"
+            if self.docket.new(f"{what} {by}"):
+                self.docket.open("false-alarm", "mamba", -held, self.docket.here(what, count=held), message)
+                self.docket.detected(by, {"mamba"})
+
+    def _seen_by(self, by: str, message: str) -> Iterator[str]:
+        """The pools that a failed check was about; the states are never looked at while anything runs."""
+        if by == "busy check":
+            yield "swa" if message.startswith("SWA") else "full"
+        elif message.startswith("req_to_token_pool"):
+            yield "rows"
+        else:
+            yield "rows"
+            yield from (pool for pool, terms in self.books.items() if terms.delta)
 
     # -- texts and cursors --------------------------------------------------------------------------------
 
@@ -187,15 +234,16 @@ class Judge:
         """Texts that are not what they should be."""
         docket = self.docket
         for m in misreads:
-            if docket.new(f"{m.invariant} {m.session or m.rid} {m.slots or docket.at.event}"):
+            where = m.slots or docket.at.event
+            if docket.new(f"{m.invariant} {m.session or m.rid} {where}{of_pool(m.pool)}"):
                 cause = docket.cause(m.what, request=m.rid, session=m.session, units=m.slots, count=abs(m.size))
-                docket.open("corrupt", "full", m.size, cause, m.what, invariant=m.invariant)
+                docket.open("corrupt", m.pool, m.size, cause, m.what, invariant=m.invariant)
 
     def breach(self, breach: Breach) -> None:
         """A cursor out of order, a row with two live requests, a lock that nobody holds."""
         if not self.docket.new(breach.key):
             return
-        kind, pool = ("alias", "rows") if breach.invariant == "INV-5" else ("watermark", "full")
+        kind, pool = ("alias", "rows") if breach.invariant == "INV-5" else ("watermark", breach.pool)
         cause = self.docket.cause(
             breach.text, request=breach.request, session=breach.session, count=abs(breach.size)
         )
@@ -215,12 +263,4 @@ class Judge:
     def stuck(self, message: str, request: str | None, session: str | None, waiting: int) -> Verdict:
         """Work waits and nothing can ever run."""
         cause = self.docket.cause(message, request=request, session=session, count=waiting)
-        return self.docket.open("stuck", "full", waiting, cause, f"{message}; {equation(self.terms)}")
-
-
-def equation(terms: Terms) -> str:
-    """The books in words."""
-    return (
-        f"available {terms.available} + evictable {terms.evictable} + protected {terms.protected} + session_held "
-        f"{terms.session_held} + uncached {terms.uncached} = {terms.sum}, total {terms.total}, off by {terms.delta:+d}"
-    )
+        return self.docket.open("stuck", "full", waiting, cause, f"{message}; {equations(self.books)}")

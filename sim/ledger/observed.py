@@ -30,13 +30,13 @@ class ObservedAuditor:
     """Audits one run of an engine by what was seen of it."""
 
     def __init__(self, engine: Observable, config: RunConfig) -> None:
-        tokens = config.pool.tokens
         self._engine = engine
         self._at = Context()
-        self._judge = Judge(self._at, self, Terms(tokens, 0, 0, 0, 0, tokens))
+        sizes = config.pool.sizes
+        self._judge = Judge(self._at, self, {pool: Terms(size, 0, 0, 0, 0, size) for pool, size in sizes.items()})
         self._docket = self._judge.docket
         self._seen: dict[str, Any] = {}
-        self._counts = {pool: PoolCount(pool, 0, 0, (), ()) for pool in ("full", "rows")}
+        self._counts = {pool: PoolCount(pool, 0, 0, (), ()) for pool in (*sizes, "rows")}
         self._steps = 0
         self.verdicts = self._docket.verdicts
         self.checks = 0
@@ -61,17 +61,18 @@ class ObservedAuditor:
         self._look()
         alarm = self._engine.alarm
         if alarm is not None:
-            self._docket.detected(alarm[0])
+            self._judge.alarm(*alarm)
             self._engine.alarm = None
         return self._docket.opened() if self._docket.fresh else ()
 
     def books(self) -> dict[str, Terms]:
         """The terms at the last event."""
-        return {"full": self._judge.terms}
+        return dict(self._judge.books)
 
-    def loss(self) -> tuple[int, int]:
-        """Tokens that nobody owns, and tokens that are free twice or owned twice."""
-        return self._judge.full.count.lost, self._judge.full.count.extra
+    def loss(self, pool: str = "full") -> tuple[int, int]:
+        """Tokens of a pool that nobody owns, and tokens that are free twice or owned twice."""
+        count = self._judge.standing[pool].count
+        return count.lost, count.extra
 
     # -- evidence -----------------------------------------------------------------------------------------
 
@@ -79,9 +80,10 @@ class ObservedAuditor:
         """Each pool, as last counted."""
         return self._counts
 
-    def miscounts(self) -> list[Miscount]:
-        """Who is counted wrongly by the books."""
-        return [Miscount(**miscount) for miscount in self._seen.get("miscounts", ())]
+    def miscounts(self, pool: str) -> list[Miscount]:
+        """Who is counted wrongly by the books of a pool."""
+        made = (Miscount(**miscount) for miscount in self._seen.get("miscounts", ()))
+        return [miscount for miscount in made if miscount.pool == pool]
 
     def _look(self, *, crashed: bool = False) -> None:
         """Judge the last observation; after a crash only what went wrong, as the books stand half-way."""
@@ -91,9 +93,9 @@ class ObservedAuditor:
         at, judge = self._at, self._judge
         if "about" in seen:
             at.request, at.session = seen["about"]
-        terms = Terms(*seen["terms"]["full"]) if "terms" in seen else None
-        if terms is not None:
-            judge.terms = terms
+        books = None
+        if "terms" in seen:
+            books = judge.books = {pool: Terms(*terms) for pool, terms in seen["terms"].items()}
         if "counts" in seen:
             self._counts = {pool: _count(pool, count) for pool, count in seen["counts"].items()}
         faults = [self._fault(fault) for fault in seen.get("faults", ())]
@@ -105,16 +107,10 @@ class ObservedAuditor:
                 # Between allocating and naming what was allocated: what belongs to nobody is on its way.
                 faults, touched = [], False
             if faults or misreads:
-                judge.judge(terms, faults=faults, touched=touched, misreads=misreads)
+                judge.judge(books, faults=faults, touched=touched, misreads=misreads)
             return
-        if (
-            touched
-            or breaches
-            or misreads
-            or judge.terms.delta != judge.full.expected
-            or judge.terms.session_held + judge.terms.uncached > judge.terms.total
-        ):
-            judge.judge(terms, faults=faults, touched=touched, misreads=misreads, breaches=breaches)
+        if touched or breaches or misreads or judge.off():
+            judge.judge(books, faults=faults, touched=touched, misreads=misreads, breaches=breaches)
         if "counts" in seen:
             judge.recounted(self._counts)
         judge.misread(_misread(misread) for misread in seen.get("reread", ()))

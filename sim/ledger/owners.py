@@ -6,6 +6,7 @@
 
 A posting `move(units, from, to)` that finds another owner than `from` is a fault at that very event; so is
 overwriting, or handing back, the last row that names an owned unit (`orphan`). Both cost O(k) in the units moved.
+On a CPU a fault is known at once, on a device when it is `settled` (`journal.py`).
 
 A session's private slots belong to the session, also while a turn of it runs: the turn borrows them.
 """
@@ -13,13 +14,16 @@ A session's private slots belong to the session, also while a turn of it runs: t
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from sim.ledger.journal import Journal
 from sim.memory.backend import Array, Backend
 
 Tag: TypeAlias = int
@@ -73,9 +77,31 @@ class Ledger:
     fresh: list[Fault] = field(default_factory=list)
     pools: dict[str, TagPool] = field(default_factory=dict)
     touched: int = 0
+    journal: Journal | None = None
     _serial: int = 0
     _names: dict[Tag, str] = field(default_factory=dict)
     _forgotten: deque[Tag] = field(default_factory=deque)
+
+    @property
+    def suspicious(self) -> bool:
+        """Whether a posting of this run has gone wrong, or may have since the last look."""
+        return self.touched > 0 or self.journal is not None
+
+    def settle(self) -> None:
+        """Know of all that has happened so far; on a CPU it is known already."""
+        if self.journal is not None:
+            self.journal.settle()
+
+    def read(self, off: Array, tell: Callable[[], None], *, if_touched: bool = False) -> None:
+        """Something was read back: `tell` if any of it is off (and a posting had gone wrong before)."""
+        if self.journal is None:
+            self._read(off.any, tell, if_touched)
+        else:
+            self.journal.note(off, partial(self._read, self.journal.looking(off), tell, if_touched))
+
+    def _read(self, off: Callable[[], Any], tell: Callable[[], None], if_touched: bool) -> None:
+        if (self.touched or not if_touched) and off():
+            tell()
 
     def about(self, request: str, session: str | None) -> None:
         """Postings from here on are made for this request."""
@@ -130,6 +156,9 @@ class TagPool:
         self.unit_size = unit_size
         self.backend = backend
         self._count = backend.count
+        if backend.deferred and ledger.journal is None:
+            ledger.journal = Journal(backend, ledger.context)
+        self._journal = ledger.journal
         self.tensor: torch.Tensor
         self.tags: Array
         self.tensor, self.tags = backend.zeros(units + 1, torch.int64)
@@ -140,6 +169,9 @@ class TagPool:
     def move(self, units: Array, src: OwnerTags, dst: OwnerTags, op: str, *, group: bool = False) -> None:
         """Post `units` from owner `src` to owner `dst`."""
         tags = self.tags
+        if self._journal is not None and not self._journal.replaying:
+            self._move_later(units, src, dst, op, group)
+            return
         found = tags[units]
         wrong = found if src is FREE else found != self._device(src)
         if self._count(wrong):
@@ -152,46 +184,82 @@ class TagPool:
     def group_closed(self) -> None:
         """The frees collected so far have been carried out."""
         if self._group:
+            if self._journal is not None and not self._journal.replaying:
+                reopen = partial(self._group.extend, tuple(self._group))
+                self._journal.note(None, self._group.clear, reopen)
             self._group.clear()
 
-    def orphan(self, units: Array, owner: Tag, what: str) -> int:
-        """The last reference to these units goes away; those that `owner` still owns are lost."""
+    def orphan(self, units: Array, owner: Tag, what: str, *, if_touched: bool = False) -> None:
+        """The last reference to these units goes away; those that `owner` still owns are lost.
+
+        With `if_touched`, only once a posting of this run has gone wrong.
+        """
         if not len(units):
-            return 0
-        lost = units[self.tags[units] == owner]
-        count = len(lost)
-        if count:
-            lost = self.backend.unique(lost)
-            count = len(lost)
-            self.tags[lost] = NOBODY
-            sample = self.backend.get(lost).tolist()
-            fault = self.ledger.fault(
-                "orphan", self.pool, f"{what}; {count * self.unit_size} slots of {self.ledger.name(owner)} "
-                "are named by nothing any more", sample[:SAMPLE], count * self.unit_size,
-            )  # fmt: skip
-            if owner & 3 == SESSION and fault.session is None:
-                fault.session = self.ledger.named(owner)
-            for unit in sample:
-                self.tainted[unit] = fault
-        return count
+            return
+        mine = self.tags[units] == owner
+        if self._journal is not None and not self._journal.replaying:
+            self._journal.note(mine, partial(self.orphan, units, owner, what, if_touched=if_touched))
+        elif self.ledger.touched or not if_touched:
+            lost = units[self.backend.get(mine)]
+            if len(lost):
+                self._lost(np.unique(lost), owner, what)
+
+    def taint(self, units: Array, kind: str, what: str, count: int) -> None:
+        """A fault that no posting shows: what happens to these units from here on follows from it."""
+        self.ledger.settle()
+        named = np.unique(units).tolist()
+        fault = self.ledger.fault(kind, self.pool, what, named[:SAMPLE], count)
+        self.tainted.update(dict.fromkeys(named, fault))
+
+    def _lost(self, units: npt.NDArray[np.int64], owner: Tag, what: str) -> None:
+        count = len(units) * self.unit_size
+        self.tags[units] = NOBODY
+        named = units.tolist()
+        fault = self.ledger.fault(
+            "orphan", self.pool, f"{what}; {count} slots of {self.ledger.name(owner)} "
+            "are named by nothing any more", named[:SAMPLE], count,
+        )  # fmt: skip
+        if owner & 3 == SESSION and fault.session is None:
+            fault.session = self.ledger.named(owner)
+        self.tainted.update(dict.fromkeys(named, fault))
+
+    # -- on a device --------------------------------------------------------------------------------------
+
+    def _move_later(self, units: Array, src: OwnerTags, dst: OwnerTags, op: str, group: bool) -> None:
+        """Post without waiting; what was found is looked at when it is settled."""
+        assert self._journal is not None
+        found = self.tags[units]
+        self.tags[units] = dst
+        if group:
+            self._group.append(units)
+        again = partial(self.move, units, src, dst, op, group=group)
+        self._journal.note(found != self._device(src), again, partial(self._take_back, units, found, group))
+
+    def _take_back(self, units: Array, found: Array, group: bool) -> None:
+        self.tags[units] = found
+        if group:
+            self._group.pop()
 
     def _device(self, tags: OwnerTags) -> Any:
-        return tags if type(tags) is int else self.backend.put(tags)
+        return tags if type(tags) is int else self.backend.send(tags)
+
+    # -- what goes wrong ----------------------------------------------------------------------------------
 
     def _mismatch(
         self, units: Array, found: Array, src: OwnerTags, dst: OwnerTags, op: str, group: bool
     ) -> None:
         """The slow path: some unit has another owner than `src`; post each unit for itself."""
-        host_units = self.backend.get(units).tolist()
+        host_units = units.tolist()
         host_found = self.backend.get(found).tolist()
         sources = [src] * len(host_units) if isinstance(src, int) else src.tolist()
         targets = [dst] * len(host_units) if isinstance(dst, int) else dst.tolist()
         new: dict[str, list[tuple[int, Tag, Tag]]] = {}
-        in_group = {int(u) for held in self._group for u in self.backend.get(held)} if group else set()
+        in_group = {int(u) for held in self._group for u in held} if group else set()
+        settled: dict[int, Tag] = {}
         for unit, owner, source, target in zip(host_units, host_found, sources, targets, strict=True):
             if group and owner == FREE and unit in in_group:
                 continue
-            self.tags[unit] = target if owner == source else self._settle(owner, target)
+            settled[unit] = target if owner == source else self._settle(owner, target)
             if owner == NOBODY:
                 self.tainted.pop(unit, None)
             if owner in (source, NOBODY):
@@ -202,6 +270,7 @@ class TagPool:
                 old.recurrences += 1
                 continue
             new.setdefault(_kind_of(owner, target), []).append((unit, owner, source))
+        self.tags[np.array(list(settled), dtype=np.int64)] = np.array(list(settled.values()), dtype=np.int64)
         if group:
             self._group.append(units)
         for kind, entries in new.items():

@@ -1,6 +1,7 @@
 """INV-4 and INV-5: the cursors of every live request and slot, and who shares a row.
 
 0 ≤ p ≤ c ≤ a ≤ row width, p on a page boundary; one live request per row
+with a windowed pool also e ≤ a, e on a page boundary
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import numpy as np
 from sim.ledger.findings import Breach
 from sim.scheduler.batch import Batch
 from sim.scheduler.request import Req
-from sim.scheduler.table import ROW, A, C, P
+from sim.scheduler.table import ROW, A, C, E, P
 
 if TYPE_CHECKING:
     from sim.scheduler.core import Scheduler
@@ -26,6 +27,7 @@ class Watermarks:
         self._scheduler = scheduler
         self._width = scheduler.memory.rows.width
         self._page = scheduler.memory.page_size
+        self._windowed = scheduler.memory.swa is not None
         self._version = -1
         self._until_full = 0
         self._prefill = -1
@@ -82,6 +84,10 @@ class Watermarks:
         order = committed - hot[P][index]
         allocated -= committed
         order |= allocated
+        if self._windowed:
+            evicted = hot[E][index]
+            if (evicted > hot[A][index]).any() or (evicted % self._page).any():
+                return True
         return bool(order.min() < 0)
 
     def _request(self, req: Req) -> Iterator[Breach]:
@@ -93,6 +99,21 @@ class Watermarks:
                 f"request {req.rid}: p={p}, c={c}, a={a}, row width {self._width}; "
                 "0 ≤ p ≤ c ≤ a ≤ width, p on a page boundary, does not hold",
                 req.rid, session, min(c - p, a - c, self._width - a),
+            )  # fmt: skip
+
+        if req.counted and req.row is not None and self._windowed:
+            session = req.session.name if req.session else None
+            yield from self._evicted(req.evicted, a, f"request {req.rid}", req.rid, session)
+
+    def _evicted(
+        self, e: int, a: int, who: str, request: str | None, session: str | None
+    ) -> Iterator[Breach]:
+        """How far the window has freed: never beyond what is allocated, always whole pages."""
+        if e > a or e % self._page:
+            whole = "" if self._page == 1 else f", e on a boundary of pages of {self._page}"
+            yield Breach(
+                "INV-4", f"e of {who}", f"{who}: e={e}, a={a}; e ≤ a{whole}, does not hold", request, session,
+                min(a - e, 0) or -(e % self._page), "swa",
             )  # fmt: skip
 
     def _slot(self, name: str) -> Iterator[Breach]:
@@ -107,6 +128,8 @@ class Watermarks:
                 f"slot of session {name}: p={p}, c={c}, a={a}; 0 ≤ p ≤ c ≤ a ≤ width does not hold",
                 None, name, min(c - p, a - c, self._width - a),
             )  # fmt: skip
+        if self._windowed:
+            yield from self._evicted(slot.evicted, a, f"slot of session {name}", None, name)
 
     def _shared_rows(self, batches: list[Batch]) -> Iterator[Breach]:
         table = self._scheduler.table

@@ -1,8 +1,13 @@
 """Where tensors live and how they are worked on.
 
-Every pool is a torch tensor. On a CPU it is worked on through a zero-copy NumPy view, because a torch index
-operation costs about 2 µs there and a NumPy one 0.1 µs; elsewhere the tensor itself is used. Both kinds of
-array share indexing, arithmetic and comparison; the few calls in which they differ are the methods below.
+On a CPU every pool is a torch tensor that is worked on through a zero-copy NumPy view, because a torch index operation
+costs about 2 µs there and a NumPy one 0.1 µs. On a device there are two kinds of arrays (`devices.py`):
+
+    twin    what names memory: free lists, rows, the mapping     a host array, and the tensor that gets every write too
+    zeros   what memory holds, and whose it is: KV, states, tags  the tensor alone
+
+Indices are host arrays everywhere. The scheduler must know how many distinct pages a list of slots has, or how many of
+them have a windowed half; reading that back would stall the device at every free.
 """
 
 from __future__ import annotations
@@ -14,51 +19,62 @@ import numpy as np
 import torch
 
 Array = Any
-"""A NumPy view of a CPU tensor, or a torch tensor."""
+"""A NumPy array; where `zeros` or `twin` gave it, whatever behaves like one."""
 
 
 class Backend(Protocol):
-    """The calls in which NumPy views and torch tensors differ."""
+    """The calls in which a CPU and a device differ, and those on indices, in which they do not."""
 
     name: str
+    deferred: bool
+    """Whether what a posting finds is looked at only at the next check."""
 
     def zeros(
         self, shape: int | tuple[int, ...], dtype: torch.dtype = torch.int64
     ) -> tuple[torch.Tensor, Array]:
-        """A new tensor and the array through which it is worked on."""
+        """A new tensor and the array through which it is worked on; reading it waits for the device."""
 
-    def put(self, host: Any) -> Array:
-        """A host array or list as an int64 array of this device."""
+    def twin(
+        self, shape: int | tuple[int, ...], dtype: torch.dtype = torch.int64
+    ) -> tuple[torch.Tensor, Array]:
+        """A new tensor and an array that reads from the host and writes to both."""
+
+    def send(self, host: Any) -> Array:
+        """An index or a number for the arrays of `zeros`; does not wait."""
 
     def get(self, array: Array) -> Any:
-        """An array of this device as a NumPy array on the host."""
+        """An array as a NumPy array on the host; waits for the device if it lies there."""
+
+    def any(self, mask: Array) -> bool:
+        """Whether any entry is set; waits likewise."""
+
+    def flagged(self, masks: Sequence[Array]) -> bool:
+        """Whether any entry of any mask is set; waits once for all of them."""
+
+    def count(self, array: Array) -> int:
+        """Entries that are not zero; waits likewise."""
+
+    def put(self, host: Any) -> Array:
+        """A host array or list as indices."""
 
     def arange(self, start: int, stop: int) -> Array:
-        """start … stop−1."""
+        """The indices start … stop−1."""
 
     def unique(self, array: Array) -> Array:
-        """Sorted distinct values."""
+        """Sorted distinct indices."""
 
     def cat(self, arrays: Sequence[Array]) -> Array:
-        """Joined end to end."""
+        """Indices joined end to end."""
 
     def copy(self, array: Array) -> Array:
         """A copy that no later write reaches, as int64."""
-
-    def narrow(self, array: Array) -> Array:
-        """The array in the type of the rows, for an indexed write."""
-
-    def any(self, mask: Array) -> bool:
-        """Whether any entry is set; waits for the device."""
-
-    def count(self, array: Array) -> int:
-        """Entries that are not zero; waits for the device."""
 
 
 class NumpyBackend:
     """CPU tensors through NumPy views."""
 
     name = "cpu"
+    deferred = False
 
     def zeros(
         self, shape: int | tuple[int, ...], dtype: torch.dtype = torch.int64
@@ -67,13 +83,35 @@ class NumpyBackend:
         tensor = torch.zeros(shape, dtype=dtype, device="cpu")
         return tensor, tensor.numpy()
 
-    def put(self, host: Any) -> Array:
-        """A host array or list as int64."""
-        return np.asarray(host, dtype=np.int64)
+    def twin(
+        self, shape: int | tuple[int, ...], dtype: torch.dtype = torch.int64
+    ) -> tuple[torch.Tensor, Array]:
+        """The same: host and device are one."""
+        return self.zeros(shape, dtype)
+
+    def send(self, host: Any) -> Array:
+        """The array itself."""
+        return host
 
     def get(self, array: Array) -> Any:
         """The array itself: it is on the host."""
         return array
+
+    def any(self, mask: Array) -> bool:
+        """Whether any entry is set."""
+        return bool(mask.any())
+
+    def flagged(self, masks: Sequence[Array]) -> bool:
+        """Whether any entry of any mask is set."""
+        return any(bool(mask.any()) for mask in masks)
+
+    def count(self, array: Array) -> int:
+        """Entries that are not zero."""
+        return int(np.count_nonzero(array))
+
+    def put(self, host: Any) -> Array:
+        """A host array or list as int64."""
+        return np.asarray(host, dtype=np.int64)
 
     def arange(self, start: int, stop: int) -> Array:
         """start … stop−1."""
@@ -91,76 +129,11 @@ class NumpyBackend:
         """A copy as int64."""
         return array.astype(np.int64)
 
-    def narrow(self, array: Array) -> Array:
-        """The array itself: an indexed write converts."""
-        return array
-
-    def any(self, mask: Array) -> bool:
-        """Whether any entry is set."""
-        return bool(mask.any())
-
-    def count(self, array: Array) -> int:
-        """Entries that are not zero."""
-        return int(np.count_nonzero(array))
-
-
-class TorchBackend:
-    """Tensors of any torch device, used as they are."""
-
-    def __init__(self, device: str) -> None:
-        self.device = torch.device(device)
-        self.name = device
-
-    def zeros(
-        self, shape: int | tuple[int, ...], dtype: torch.dtype = torch.int64
-    ) -> tuple[torch.Tensor, Array]:
-        """A new tensor, twice."""
-        tensor = torch.zeros(shape, dtype=dtype, device=self.device)
-        return tensor, tensor
-
-    def put(self, host: Any) -> Array:
-        """A host array or list on the device."""
-        if isinstance(host, torch.Tensor):
-            return host.to(device=self.device, dtype=torch.int64)
-        return torch.from_numpy(np.array(host, dtype=np.int64)).to(self.device)
-
-    def get(self, array: Array) -> Any:
-        """A host copy."""
-        return array.cpu().numpy() if isinstance(array, torch.Tensor) else np.asarray(array)
-
-    def arange(self, start: int, stop: int) -> Array:
-        """start … stop−1."""
-        return torch.arange(start, stop, dtype=torch.int64, device=self.device)
-
-    def unique(self, array: Array) -> Array:
-        """Sorted distinct values."""
-        return torch.unique(array)
-
-    def cat(self, arrays: Sequence[Array]) -> Array:
-        """Joined end to end."""
-        if not len(arrays):
-            return torch.empty(0, dtype=torch.int64, device=self.device)
-        return torch.cat(list(arrays))
-
-    def copy(self, array: Array) -> Array:
-        """A copy as int64."""
-        return array.to(dtype=torch.int64, copy=True)
-
-    def narrow(self, array: Array) -> Array:
-        """The array as int32: an indexed write does not convert."""
-        return array.to(torch.int32)
-
-    def any(self, mask: Array) -> bool:
-        """Whether any entry is set; waits for the device."""
-        return bool(mask.any().item())
-
-    def count(self, array: Array) -> int:
-        """Entries that are not zero; waits for the device."""
-        return int(torch.count_nonzero(array).item())
-
 
 def backend(device: str) -> Backend:
     """The backend of a device name: `cpu`, `cuda`, `cuda:1`, or `torch:cpu` (tensors without views)."""
     if device == "cpu":
         return NumpyBackend()
+    from sim.memory.devices import TorchBackend
+
     return TorchBackend(device.removeprefix("torch:"))

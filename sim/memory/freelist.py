@@ -5,6 +5,9 @@
 Taking from the front, adding at either end: each O(k) in the indices moved, whatever the pool's size. The list
 slides within a buffer with slack; it is copied to the middle only after at least as many indices moved as it
 holds, so the copy is paid for.
+
+How long the list is and where it begins is for the host to know; on a device the host keeps the indices as well, and
+the device gets every write (`backend.py`).
 """
 
 from __future__ import annotations
@@ -21,7 +24,7 @@ class FreeList:
         self._backend = backend
         size = last - first + 1
         self._room = 2 * size + 256
-        self.tensor, self._buffer = backend.zeros(self._room)
+        self.tensor, self._buffer = backend.twin(self._room)
         self._head = (self._room - size) // 2
         self._tail = self._head + size
         self._buffer[self._head : self._tail] = backend.arange(first, last + 1)
@@ -75,7 +78,7 @@ class FreeList:
         needed = len(kept) + before + after
         if self._room < 2 * needed:
             self._room = 2 * needed + 256
-            self.tensor, self._buffer = self._backend.zeros(self._room)
+            self.tensor, self._buffer = self._backend.twin(self._room)
         self._head = before + (self._room - needed) // 2
         self._tail = self._head + len(kept)
         self._buffer[self._head : self._tail] = kept

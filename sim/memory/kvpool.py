@@ -60,22 +60,26 @@ class KVPool:
         """Store the headers of tokens computed by the forward pass."""
         self.headers[slots] = headers
 
+    def off(self, found: Array, positions: Array, tokens: Array) -> Array:
+        """Where headers that were found are not those of these tokens at these positions."""
+        return (found & CONTENT_MASK) != self._backend.send(header_of(positions, tokens))
+
     def wrong(self, slots: Array, positions: Array, tokens: Array) -> list[int]:
-        """Indices at which the slots do not hold these tokens of these positions."""
-        found = self.headers[slots] & CONTENT_MASK
-        off = found != header_of(positions, tokens)
-        if not self._backend.any(off):
-            return []
-        host = self._backend.get(off)
-        return [int(i) for i in host.nonzero()[0]]
+        """Indices at which the slots do not hold these tokens of these positions; waits for a device."""
+        off = self._backend.get(self.off(self.headers[slots], positions, tokens))
+        return [int(i) for i in off.nonzero()[0]]
 
     def describe(self, slot: int) -> dict[str, Any]:
-        """What one slot holds."""
-        header = int(self.headers[slot])
-        if header == 0:
-            return {"written": False}
-        return {
-            "written": True,
-            "position": ((header >> _POSITION) & ((1 << POSITION_BITS) - 1)) - 1,
-            "token": header & ((1 << VOCABULARY_BITS) - 1),
-        }
+        """What one slot holds; waits for a device."""
+        return described(int(self.headers[slot]))
+
+
+def described(header: int) -> dict[str, Any]:
+    """A header in words."""
+    if header == 0:
+        return {"written": False}
+    return {
+        "written": True,
+        "position": ((header >> _POSITION) & ((1 << POSITION_BITS) - 1)) - 1,
+        "token": header & ((1 << VOCABULARY_BITS) - 1),
+    }

@@ -26,7 +26,7 @@ class RowPool:
         self.owners = owners
         self._backend = backend
         self.tensor: torch.Tensor
-        self.tensor, self.array = backend.zeros((count + first, width), torch.int32)
+        self.tensor, self.array = backend.twin((count + first, width), torch.int32)
         self.flat: Array = self.array.reshape(-1)
         self.free: deque[int] = deque(range(first, first + count))
         self.extent = np.zeros(count + first, dtype=np.int64)

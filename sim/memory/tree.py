@@ -49,6 +49,8 @@ class RadixTree:
     """Prefix cache over the allocator's slots."""
 
     is_chunk_cache = False
+    manages_states = False
+    node_type: type[Node] = Node
 
     def __init__(
         self,
@@ -70,7 +72,7 @@ class RadixTree:
         self.evictable = 0
         self.protected = 0
         self.leaves: LeafHeap[Node] = LeafHeap(eviction)
-        self.root = Node(np.empty(0, dtype=np.int64), backend.put([]), None, 0, 0, -(1 << 62))
+        self.root = self.node_type(np.empty(0, dtype=np.int64), backend.put([]), None, 0, 0, -(1 << 62))
         self.root.lock_ref = 1
 
     # -- keys ---------------------------------------------------------------------------------------------
@@ -157,7 +159,7 @@ class RadixTree:
     def _add_leaf(
         self, parent: Node, key: Units, value: Array, owner: OwnerTags, priority: int, chunked: bool
     ) -> None:
-        leaf = Node(
+        leaf = self.node_type(
             key, self.backend.copy(value), parent, self._ledger.tag(NODE, ""), self._tick(), priority
         )
         leaf.hits = int(not chunked)
@@ -169,7 +171,7 @@ class RadixTree:
 
     def _split(self, child: Node, length: int) -> Node:
         """Put a new parent with the first `length` units above `child`."""
-        upper = Node(
+        upper = self.node_type(
             child.key[:length], self.backend.copy(child.value[:length]), child.parent,
             self._ledger.tag(NODE, ""), self._tick(), child.priority,
         )  # fmt: skip

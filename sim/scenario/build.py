@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from sim.config import (
@@ -44,6 +45,7 @@ from sim.scenario.model import (
     Until,
 )
 from sim.scenario.places import Node
+from sim.scenario.pools import most_running, overlap_goes, pool_config
 from sim.scenario.schema import Settings
 from sim.scenario.settings import Scheduler, Speculative, UntilPart
 from sim.scenario.sources import (
@@ -63,25 +65,30 @@ _MOST_RUNNING = SchedulerConfig().max_running
 
 def run_config(settings: Settings) -> RunConfig:
     """The configuration that these settings spell."""
-    pool = PoolConfig(**settings.pool.model_dump(), model=settings.model)
+    pool = pool_config(settings.pool, settings.model)
     return RunConfig(
         pool=pool,
-        scheduler=_scheduler(settings.scheduler, pool.rows),
+        scheduler=_scheduler(settings.scheduler, pool),
         latency=LatencyConfig(**settings.latency.model_dump()),
         seed=settings.seed,
     )
 
 
-def _scheduler(part: Scheduler, rows: int) -> SchedulerConfig:
+def _scheduler(part: Scheduler, pool: PoolConfig) -> SchedulerConfig:
     plain = part.model_dump(exclude={"max_running", "test_retract", "speculative"})
-    return SchedulerConfig(
+    if pool.mamba is not None and overlap_goes(pool.mamba, part.radix, part.speculative is not None):
+        plain["overlap"] = False
+    made = SchedulerConfig(
         **plain,
-        max_running=min(_MOST_RUNNING, rows) if part.max_running is None else part.max_running,
+        max_running=min(_MOST_RUNNING, pool.rows) if part.max_running is None else part.max_running,
         test_retract=None
         if part.test_retract is None
         else TestRetractConfig(**part.test_retract.model_dump()),
         speculative=None if part.speculative is None else _speculative(part.speculative),
     )
+    if part.max_running is None:
+        made = replace(made, max_running=most_running(pool.mamba, made, made.max_running))
+    return made
 
 
 def _speculative(part: Speculative) -> SpeculativeConfig:
@@ -232,6 +239,8 @@ def _point(part: PointPart, node: Node) -> Point:
     return Point(
         trigger=_trigger(part, node),
         full=part.full.model_dump(exclude_none=True),
+        swa=part.swa.model_dump(exclude_none=True),
+        mamba=part.mamba.model_dump(exclude_none=True),
         sessions={name: figures.model_dump(exclude_none=True) for name, figures in part.sessions.items()},
         requests={rid: figures.model_dump(exclude_none=True) for rid, figures in part.requests.items()},
         free_rows=part.free_rows,

@@ -12,7 +12,8 @@ from sim.scenario.errors import Place, ScenarioError, ValueProblem, choose, near
 from sim.scenario.fields import Field, Location, field_at, keys_at, required_at
 from sim.scenario.injections import ACTIONS
 from sim.scenario.places import Node
-from sim.scenario.settings import Latency, Pool, Scheduler
+from sim.scenario.pools import Pool
+from sim.scenario.settings import Latency, Scheduler
 from sim.scenario.sources import SOURCES
 
 _HOMES: dict[str, type[BaseModel]] = {"pool": Pool, "scheduler": Scheduler, "latency": Latency}

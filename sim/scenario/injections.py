@@ -135,10 +135,10 @@ InjectPart = Annotated[
 ]
 
 
-class FullFigures(Part):
-    """The books of the full pool."""
+class PoolFigures(Part):
+    """The books of one pool."""
 
-    available: Signed | None = Field(default=None, description="Slots in the free lists.", examples=[974])
+    available: Signed | None = Field(default=None, description="Units in the free list.", examples=[974])
     evictable: Signed | None = Field(default=None, description="Unlocked tokens of the tree.", examples=[0])
     protected: Signed | None = Field(default=None, description="Locked tokens of the tree.", examples=[20])
     session_held: Signed | None = Field(
@@ -156,6 +156,9 @@ class SessionFigures(Part):
     c: Signed | None = Field(default=None, description="kv_committed_len.", examples=[26])
     a: Signed | None = Field(default=None, description="kv_allocated_len.", examples=[26])
     p: Signed | None = Field(default=None, description="cache_protected_len.", examples=[20])
+    e: Signed | None = Field(default=None, description="swa_evicted_seqlen.", examples=[42])
+    held_swa: Signed | None = Field(default=None, description="ceil(a) − max(p, e) of its slot.", examples=[-4])
+    states: Natural | None = Field(default=None, description="State slots that it names.", examples=[1])
     history: Signed | None = Field(default=None, description="Tokens of the conversation.", examples=[26])
 
 
@@ -171,7 +174,9 @@ class RequestFigures(Part):
 class PointPart(Timed):
     """Figures that hold at a moment; all that are given must be equal."""
 
-    full: FullFigures = Field(default=FullFigures(), description="The full pool.", examples=[{"delta": 0}])
+    full: PoolFigures = Field(default=PoolFigures(), description="The full pool.", examples=[{"delta": 0}])
+    swa: PoolFigures = Field(default=PoolFigures(), description="The windowed pool.", examples=[{"delta": -4}])
+    mamba: PoolFigures = Field(default=PoolFigures(), description="The states.", examples=[{"delta": 1}])
     sessions: dict[str, SessionFigures] = Field(
         default={}, description="By session.", examples=[{"a": {"held": 6}}]
     )
@@ -182,8 +187,8 @@ class PointPart(Timed):
 
     @model_validator(mode="after")
     def _something(self) -> Self:
-        figures = self.full.model_fields_set or self.sessions or self.requests or self.free_rows is not None
-        if not figures:
+        pools = any(part.model_fields_set for part in (self.full, self.swa, self.mamba))
+        if not (pools or self.sessions or self.requests or self.free_rows is not None):
             raise ValueProblem("this point checks nothing", "add e.g. `full: {delta: 0}` or `free_rows: 7`")
         return self
 
@@ -215,7 +220,7 @@ class ExpectPart(Part):
         "stuck",
         "crash",
     ] = Field(description="The verdict; `clean`: none at all.", examples=["clean"])
-    pool: Literal["full", "rows"] | None = Field(
+    pool: Literal["full", "swa", "mamba", "rows"] | None = Field(
         default=None, description="The pool it is about.", examples=["full"]
     )
     size: Signed | None = Field(default=None, description="Its size and sign.", examples=[-1])

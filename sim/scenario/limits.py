@@ -8,7 +8,8 @@ from sim.config import RunConfig
 from sim.memory.presets import PRESETS
 from sim.scenario.errors import ScenarioError, choose
 from sim.scenario.places import Node
-from sim.scenario.settings import SMALLEST_POOL
+from sim.scenario.poollimits import pool_problems
+from sim.scenario.pools import SMALLEST_POOL
 from sim.scenario.sizes import memory_needed, spell_bytes
 
 
@@ -35,7 +36,9 @@ def size_problems(config: RunConfig, node: Node, memory: int) -> Iterator[Scenar
         yield ScenarioError(
             node.place_of("model"), f"there is no model preset `{pool.model}`", choose(pool.model, PRESETS)
         )
-    elif memory_needed(config) > memory:
+        return
+    yield from pool_problems(config, node)
+    if memory_needed(config) > memory:
         needed, there_is = spell_bytes(memory_needed(config)), spell_bytes(memory)
         what = f"this needs about {needed} of memory, the machine has {there_is}"
         yield ScenarioError(

@@ -16,6 +16,7 @@ from sim.scenario.limits import scheduler_problems, size_problems
 from sim.scenario.model import Fleet, Scenario, ScriptedSession, Source, Variant
 from sim.scenario.names import duplicates, names_of
 from sim.scenario.places import Node, merge, parse, read_text
+from sim.scenario.poollimits import expected_pool_problems
 from sim.scenario.releases import refuses_sessions, release_problems
 from sim.scenario.schema import ScenarioFile, Settings
 from sim.scenario.sizes import machine_memory
@@ -134,6 +135,8 @@ class _Reader:
             gated=not unknown and refuses_sessions(variant),
             sessions=sessions,
         )
+        if variant.expect is not None:
+            yield from expected_pool_problems(variant.expect, variant.config.pool)
         points = variant.expect.points if variant.expect is not None else ()
         yield from bound_problems([one.trigger for one in self._inject], variant.until)
         yield from bound_problems([point.trigger for point in points], variant.until)

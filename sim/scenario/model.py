@@ -183,6 +183,8 @@ class Point(Placed):
 
     trigger: Trigger
     full: Mapping[str, int] = field(default_factory=dict)
+    swa: Mapping[str, int] = field(default_factory=dict)
+    mamba: Mapping[str, int] = field(default_factory=dict)
     sessions: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     requests: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     free_rows: int | None = None

@@ -8,7 +8,8 @@ from pydantic import Discriminator, Field, Tag
 
 from sim.scenario.injections import ExpectPart, InjectPart
 from sim.scenario.parts import Name, Text
-from sim.scenario.settings import Pool, SettingsPart
+from sim.scenario.pools import Pool
+from sim.scenario.settings import SettingsPart
 from sim.scenario.sources import SourcePart
 
 

@@ -16,6 +16,7 @@ from sim.config import (
     TestRetractConfig,
 )
 from sim.scenario.parts import Count, Duration, Factor, Natural, Part, PositiveDuration, Text, whole
+from sim.scenario.pools import PoolPart
 
 _POOL = PoolConfig(tokens=8)
 _SCHEDULER = SchedulerConfig()
@@ -24,38 +25,8 @@ _SPECULATIVE = SpeculativeConfig()
 _TEST_RETRACT = TestRetractConfig()
 
 DEFAULT_RELEASE = "sglang-0.5.11"
-SMALLEST_POOL = 8
-"""Below this no prompt is shorter than max_req_input_len."""
 
 Change = Annotated[int, whole(1, example="22862")]
-PoolTokens = Annotated[int, whole(SMALLEST_POOL, (1 << 31) - 1, "1000")]
-
-
-class PoolPart(Part):
-    """The full KV pool and the rows that name its slots; a variant may give some of it."""
-
-    tokens: PoolTokens | None = Field(
-        default=None, description="Slots of the KV pool, in tokens.", examples=[1000]
-    )
-    page_size: Annotated[int, whole(1, 65536, "16")] = Field(
-        default=_POOL.page_size, description="Tokens of one page; divides `tokens`.", examples=[16]
-    )
-    rows: Annotated[int, whole(1, 1 << 24, "64")] = Field(
-        default=_POOL.rows,
-        description="Rows of req_to_token: requests and sessions at one time.",
-        examples=[64],
-    )
-    context: Annotated[int, whole(8, 1 << 24, "4096")] = Field(
-        default=_POOL.context,
-        description="Context length in tokens; a row is a little wider.",
-        examples=[4096],
-    )
-
-
-class Pool(PoolPart):
-    """The full KV pool and the rows that name its slots."""
-
-    tokens: PoolTokens = Field(description="Slots of the KV pool, in tokens.", examples=[1000])
 
 
 class Speculative(Part):

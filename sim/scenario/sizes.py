@@ -10,15 +10,22 @@ from sim.config import RunConfig
 from sim.memory.presets import PRESETS
 
 _ROW_ENTRY = 4
+_MAPPING = 8
 _BOOKKEEPING = 32
 """Bytes per slot beside its KV: free lists, owner tag, canary, recount."""
 
 
 def memory_needed(config: RunConfig) -> int:
     """Bytes of the tensors that a run of this configuration allocates."""
-    pool = config.pool
-    per_token = PRESETS[pool.model].kv_bytes_per_token + _BOOKKEEPING
-    return (pool.tokens + pool.page_size) * per_token + (pool.rows + 1) * config.row_width * _ROW_ENTRY
+    pool, preset = config.pool, PRESETS[config.pool.model]
+    per_token = preset.kv_bytes_per_token + _BOOKKEEPING
+    needed = (pool.tokens + pool.page_size) * per_token + (pool.rows + 1) * config.row_width * _ROW_ENTRY
+    if pool.swa is not None:
+        needed += (pool.swa.tokens + pool.page_size) * (preset.swa_bytes_per_token + _BOOKKEEPING)
+        needed += (pool.tokens + pool.page_size) * _MAPPING
+    if pool.mamba is not None:
+        needed += (pool.mamba.slots + 1) * (preset.state.slot_bytes + _BOOKKEEPING)
+    return needed
 
 
 def machine_memory() -> int:

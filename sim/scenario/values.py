@@ -87,6 +87,15 @@ def whole(value: Any, low: int, high: int, example: str) -> int:
     return value
 
 
+def above_zero(value: Any, most: float, example: str) -> float:
+    """A number that is more than zero."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise ValueProblem(f"{shown(value)} is no number", f"write e.g. {example}")
+    if not 0 < value <= most:
+        raise ValueProblem(f"{shown(value)} is out of range", f"write more than 0 and at most {most:g}, e.g. {example}")
+    return float(value)
+
+
 def tokens_dist(value: Any) -> Dist:
     """A number of tokens, or how it is drawn."""
     return read_dist(value, lambda v: whole(v, 1, LONGEST_TEXT, "64"), 1)

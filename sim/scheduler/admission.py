@@ -3,6 +3,9 @@
 rem_total = available + evictable − what running and chosen requests are expected to need
 cur_rem   = available + evictable − what the chosen ones need now
 rem_input = max_prefill_tokens,  rem_chunk = chunked_prefill_size
+
+With a windowed pool, 0.5.10 takes the smaller of the two for `available + evictable`; 0.5.11 has a budget for each:
+rem_window = available + evictable of the windowed pool − what the chosen ones need of it, at least a window each
 """
 
 from __future__ import annotations
@@ -53,6 +56,9 @@ class PrefillAdder:
         self.rem_input = config.max_prefill_tokens - mixed_decodes
         self.rem_chunk = None if config.chunked_prefill is None else config.chunked_prefill - mixed_decodes
         self.total_offset: float = mixed_decodes
+        self.window_offset = 0
+        self._swa = memory.swa
+        self._apart = memory.swa is not None and memory.release.admission.pools_apart
         self.current_offset = mixed_decodes
         self.can_run: list[Req] = []
         self.preempted: list[Req] = []
@@ -73,7 +79,16 @@ class PrefillAdder:
 
     @property
     def _free_or_evictable(self) -> int:
-        return self.memory.allocator.available() + self.memory.tree.evictable
+        memory, swa = self.memory, self._swa
+        if swa is None:
+            return int(memory.allocator.available() + memory.tree.evictable)
+        full = int(memory.allocator.full.available() + memory.tree.evictable)
+        return full if self._apart else min(full, self._windowed)
+
+    @property
+    def _windowed(self) -> int:
+        assert self._swa is not None
+        return int(self._swa.allocator.available() + self.memory.tree.other_evictable)
 
     @property
     def rem_total(self) -> float:
@@ -85,8 +100,25 @@ class PrefillAdder:
         """Tokens left now."""
         return self._free_or_evictable - self.current_offset
 
+    @property
+    def rem_window(self) -> int:
+        """Tokens of the windowed pool left now; only where it has a budget of its own."""
+        return self._windowed - self.window_offset
+
+    def _window_need(self, extend: int) -> int:
+        """What a prefill of this length needs of the windowed pool: room to decode in is always kept."""
+        assert self._swa is not None
+        if self.rem_chunk is not None:
+            extend = min(extend, self.rem_chunk)
+        return max(extend, self._swa.window) + self.page
+
+    def _no_memory(self, total: int, extend: int) -> bool:
+        if total >= self.rem_total:
+            return True
+        return self._apart and self._window_need(extend) >= self.rem_window
+
     def _state(self) -> Added:
-        if self.rem_total <= 0 or self.rem_current <= 0:
+        if self.rem_total <= 0 or self.rem_current <= 0 or (self._apart and self.rem_window <= 0):
             return Added.NO_TOKEN
         if self.rem_input <= 0 or (self.rem_chunk is not None and self.rem_chunk <= 0):
             return Added.OTHER
@@ -97,16 +129,25 @@ class PrefillAdder:
         self.total_offset += extend + max_new + self.page
         self.current_offset += extend + self.page
         self.rem_input -= extend
+        if self._apart:
+            self.window_offset += self._window_need(extend)
         if self.rem_chunk is not None:
             self.rem_chunk -= extend
 
     # -- adding -------------------------------------------------------------------------------------------
 
     def add_chunked(self, req: Req) -> Req | None:
-        """Go on with the split prefill; it must run, whatever is left. Returns it if it is not done yet."""
+        """Go on with the split prefill; it must run, whatever is left. Returns it if it is not done yet.
+
+        Only where the windowed pool has a budget of its own it does not run if nothing is left.
+        """
         assert self.rem_chunk is not None
         room = min(self.rem_chunk, int(self.rem_total))
+        if self._apart:
+            room = min(room, self.rem_window - self.page)
         if room <= 0:
+            if self._apart:
+                return req
             room = self.rem_chunk
         truncated = req.extend_len > room
         req.extend_len = min(req.extend_len, room)
@@ -123,13 +164,13 @@ class PrefillAdder:
         clip = self.config.clip_max_new_tokens
         total = req.extend_len + min(max(req.max_new - req.out, 0), clip) + self.reserve
         extend = self.memory.ceil(req.extend_len)
-        if total >= self.rem_total:
+        if self._no_memory(total, req.extend_len):
             return Added.NO_TOKEN
         if extend >= self.rem_input and self.can_run:
             return Added.OTHER
-        self.cache.lock(req.last_node)
+        mark = self.cache.lock(req.last_node)
         try:
-            if total >= self.rem_total:
+            if self._no_memory(total, req.extend_len):
                 return Added.NO_TOKEN
             if extend >= self.rem_input and self.can_run:
                 return Added.OTHER
@@ -144,12 +185,12 @@ class PrefillAdder:
                 self.new_chunked = req
                 self._take(req, cut, 0)
         finally:
-            self.cache.unlock(req.last_node)
+            self.cache.unlock(req.last_node, mark)
         return self._state()
 
     def _take(self, req: Req, extend: int, max_new: int) -> None:
         self.can_run.append(req)
-        self.cache.lock(req.last_node)
+        req.mark = self.cache.lock(req.last_node)
         self._charge(extend, max_new)
 
     # -- requests that ignore EOS, without a prefix cache ---------------------------------------------------
@@ -158,7 +199,9 @@ class PrefillAdder:
         extend = self.memory.ceil(req.extend_len)
         if extend > min(self.rem_current, self.rem_total):
             return Added.NO_TOKEN
-        if not self._release_order_fits(req, self.rem_current - extend):
+        if self._apart and self._window_need(req.extend_len) > self.rem_window:
+            return Added.NO_TOKEN
+        if self._swa is None and not self._release_order_fits(req, self.rem_current - extend):
             return Added.NO_TOKEN
         if self.rem_chunk is None or req.extend_len <= self.rem_chunk:
             self.can_run.append(req)

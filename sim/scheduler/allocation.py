@@ -17,13 +17,17 @@ from sim.scheduler.memory import Memory
 from sim.scheduler.request import Req
 from sim.scheduler.streaming import require
 from sim.scheduler.table import A, C, ReqTable
+from sim.scheduler.tracking import make_room, take_states
 from sim.world import Ints, TokenRun
 
 ONE = np.int64(1)
 
 
 def take_rows(memory: Memory, reqs: list[Req]) -> None:
-    """Give each request a row; those that have one keep it."""
+    """Give each request a row, and its states; those that have one keep it."""
+    states = memory.states
+    if states is not None and memory.tree.manages_states:
+        make_room(memory, states, len(reqs))
     needing = []
     for req in reqs:
         if req.row is None:
@@ -44,16 +48,33 @@ def take_rows(memory: Memory, reqs: list[Req]) -> None:
         req.row = row
         memory.rows.posted(row, FREE, req.tag)
         memory.rows.extent[row] = 0
+    if states is not None:
+        # 0.5.10 has a table of states by row that is as long as the pool of states.
+        take_states(states, reqs, states.size if memory.release.base == "0.5.10" else 0)
 
 
 def out_of_memory(what: str, tokens: int, memory: Memory) -> EngineCrash:
     """What the release raises when admitted work finds no slots."""
-    available, evictable = memory.allocator.available(), memory.tree.evictable
     return EngineCrash(
-        "RuntimeError",
-        f"{what} Try to lower your batch size.\nTry to allocate {tokens} tokens.\n"
-        f"Available tokens: {available + evictable} (available_size={available} + evictable_size={evictable})\n",
+        "RuntimeError", f"{what} Try to lower your batch size.\nTry to allocate {tokens} tokens.\n{_left(memory)}"
     )
+
+
+def _left(memory: Memory) -> str:
+    """What the release says is left."""
+    tree, swa = memory.tree, memory.swa
+    if swa is None or memory.chunk_cache:
+        free, used = memory.allocator.available(), tree.evictable
+        return f"Available tokens: {free + used} (available_size={free} + evictable_size={used})\n"
+    text = ""
+    for name, allocator, used in (
+        ("full", memory.allocator.full, tree.evictable), ("swa", swa.allocator, tree.other_evictable),
+    ):  # fmt: skip
+        free = allocator.available()
+        sizes = f"{name}_available_size={free} + {name}_evictable_size={used}"
+        text += f"Available {name} tokens: {free + used} ({sizes})\n"
+    evictable = f"Full LRU list evictable size: {tree.evictable}\nSWA LRU list evictable size: {tree.other_evictable}\n"
+    return text + evictable
 
 
 def alloc_extend(memory: Memory, reqs: list[Req]) -> list[Array]:
@@ -111,9 +132,9 @@ def alloc_decode(memory: Memory, table: ReqTable, lanes: Lanes) -> Array:
     if slots is None:
         what = "Out of memory." if page == 1 else "Decode out of memory."
         raise out_of_memory(what, count, memory)
-    if memory.ledger.touched:
+    if memory.ledger.suspicious:
         _lose_overwritten(memory, lanes, committed - ONE, where)
-    flat[where] = memory.backend.narrow(slots)
+    flat[where] = slots
     cursor.where += ONE
     cursor.allocated += ONE
     memory.rows.extent[lanes.rows] = committed
@@ -131,9 +152,9 @@ def _lose_overwritten(memory: Memory, lanes: Lanes, at: Ints, where: Array) -> N
     page = memory.page_size
     behind = np.nonzero((memory.rows.extent[lanes.rows] > at) & (at % page == 0))[0]
     for i in behind.tolist():
-        unit = memory.backend.copy(memory.rows.flat[where[i : i + 1]]) // page
+        slot = memory.backend.copy(memory.rows.flat[where[i : i + 1]])
         what = f"row {lanes.rows[i]} was overwritten at {at[i]} by another turn's decode step"
-        memory.allocator.owners.orphan(unit, int(lanes.tags[i]), what)
+        memory.orphan(slot, int(lanes.tags[i]), what, if_touched=True)
 
 
 def _cursor(table: ReqTable, lanes: Lanes) -> Cursor:
@@ -175,7 +196,8 @@ def _extend_rows(memory: Memory, lanes: Lanes, start: Ints, extra: Ints, *, last
     memory.evict_to(tokens if page == 1 else tokens + len(start) * page)
     flat, allocator = memory.rows.flat, memory.allocator
     last = start if page == 1 else memory.backend.copy(flat[memory.backend.put(lanes.row_start + start - 1)])
-    mark = allocator.free_list.mark
+    lists = memory.free_lists
+    marks = [free.mark for free in lists]
     slots = allocator.alloc_extend(start, start + extra, last, lanes.tags if lasting else None)
     if slots is None:
         what = "Out of memory." if page == 1 else "Prefill out of memory."
@@ -183,7 +205,8 @@ def _extend_rows(memory: Memory, lanes: Lanes, start: Ints, extra: Ints, *, last
     if lasting:
         memory.rows.extent[lanes.rows] = start + extra
     else:
-        allocator.free_list.untake(mark)
+        for free, mark in zip(lists, marks, strict=True):
+            free.untake(mark)
     write_rows(memory, lanes, start, extra, slots)
     return slots
 
@@ -198,4 +221,4 @@ def write_rows(memory: Memory, lanes: Lanes, start: Ints, extra: Ints, slots: Ar
         # As by a pointer: what does not fit into a row runs into the next one, and behind the last row is nothing.
         inside = np.nonzero(where < len(flat))[0]
         where, slots = where[inside], slots[memory.backend.put(inside)]
-    flat[memory.backend.put(where)] = memory.backend.narrow(slots)
+    flat[memory.backend.put(where)] = slots

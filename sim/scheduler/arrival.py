@@ -10,6 +10,7 @@ import numpy as np
 from sim.config import RunConfig
 from sim.engines.protocol import Request
 from sim.ledger.owners import REQUEST, Tag
+from sim.memory.states import StateNames
 from sim.scheduler.controller import SessionController
 from sim.scheduler.memory import Memory
 from sim.scheduler.request import Req
@@ -37,7 +38,10 @@ class Arrivals:
         self._serial += 1
         if tag is None:
             tag = self._memory.ledger.tag(REQUEST, spec.rid)
-        return Req(self._table, spec, origin, key_of(self._config.seed, spec.rid), tag, self._serial)
+        req = Req(self._table, spec, origin, key_of(self._config.seed, spec.rid), tag, self._serial)
+        if self._memory.states is not None:
+            req.state = StateNames()
+        return req
 
     def take(self, spec: Request, now: float) -> Req:
         """Make and queue the request; one that is refused still runs a one-token prefill."""

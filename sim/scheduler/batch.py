@@ -35,7 +35,8 @@ class Cursor:
 class Lanes:
     """Per request of a batch: its column in the table and what does not change while the batch stands.
 
-    `stops` is the position of each request's EOS, where any of them has one.
+    `stops` is the position of each request's EOS, where any of them has one; `states` are their running states and
+    `prompts` the lengths of their prompts, where there are states.
     """
 
     index: Ints
@@ -45,6 +46,8 @@ class Lanes:
     keys: npt.NDArray[np.uint64]
     writers: Ints
     stops: Ints | None
+    states: Ints | None = None
+    prompts: Ints | None = None
     cursor: Cursor | None = None
 
     def join(self, other: Lanes) -> Lanes:
@@ -57,6 +60,7 @@ class Lanes:
             row_start=np.concatenate((self.row_start, other.row_start)),
             tags=np.concatenate((self.tags, other.tags)), keys=np.concatenate((self.keys, other.keys)),
             writers=np.concatenate((self.writers, other.writers)), stops=stops,
+            states=_joined(self.states, other.states), prompts=_joined(self.prompts, other.prompts),
         )  # fmt: skip
 
     def stops_or_never(self) -> Ints:
@@ -69,7 +73,18 @@ class Lanes:
         return Lanes(
             index=self.index[at], rows=self.rows[at], row_start=self.row_start[at], tags=self.tags[at],
             keys=self.keys[at], writers=self.writers[at], stops=stops,
+            states=None if self.states is None else self.states[at],
+            prompts=None if self.prompts is None else self.prompts[at],
         )  # fmt: skip
+
+
+def _joined(one: Ints | None, other: Ints | None) -> Ints | None:
+    return None if one is None or other is None else np.concatenate((one, other))
+
+
+def _running_state(req: Req) -> int:
+    """Its slot; padding where it names none."""
+    return 0 if req.state is None or req.state.slot is None else req.state.slot
 
 
 class Batch:
@@ -109,6 +124,9 @@ class Batch:
                 keys=hot[KEY][index].view(np.uint64), writers=hot[WRITER][index],
                 stops=stops if len(stops) and stops.min() < NEVER else None,
             )  # fmt: skip
+            if self.reqs and self.reqs[0].state is not None:
+                self._lanes.states = np.array([_running_state(r) for r in self.reqs], dtype=np.int64)
+                self._lanes.prompts = np.array([r.prompt_len for r in self.reqs], dtype=np.int64)
         return self._lanes
 
     def drop(self, epoch: int, excluded: Collection[Req] = ()) -> None:

@@ -27,13 +27,13 @@ class PrefixCache:
         req.mark_freed()
         return req.committed
 
-    def lock(self, node: Node | VirtualNode | None) -> None:
-        """Protect the path of a node of the tree."""
-        if self.memory.chunk_cache or self.tree.disabled:
-            return
-        self.tree.lock(self._real(node))
+    def lock(self, node: Node | VirtualNode | None) -> int | None:
+        """Protect the path of a node of the tree; where the lock of a windowed half ends, if there is one."""
+        if not (self.memory.chunk_cache or self.tree.disabled):
+            self.tree.lock(self._real(node))
+        return None
 
-    def unlock(self, node: Node | VirtualNode | None) -> None:
+    def unlock(self, node: Node | VirtualNode | None, mark: int | None = None) -> None:
         """Undo one lock."""
         if self.memory.chunk_cache or self.tree.disabled:
             return

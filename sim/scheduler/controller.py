@@ -5,7 +5,7 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable
 
-from sim.ledger.owners import SAMPLE, SESSION
+from sim.ledger.owners import SESSION
 from sim.scheduler.request import Req
 from sim.scheduler.session import Session, SessionSlot
 from sim.scheduler.streaming import StreamingCache
@@ -80,12 +80,11 @@ class SessionController:
         count = memory.ceil(slot.allocated) - slot.protected
         assert slot.row is not None
         slots = memory.rows.read(slot.row, slot.protected, slot.allocated)
-        units = memory.backend.get(memory.backend.unique(slots // memory.page_size)).tolist()
-        fault = memory.ledger.fault(
-            "alias", "full", f"session {session.name} was closed under its running turn: {count} slots were freed "
-            f"that row {slot.row} still names", units[:SAMPLE], count,
-        )  # fmt: skip
-        memory.allocator.owners.tainted.update(dict.fromkeys(units, fault))
+        what = (
+            f"session {session.name} was closed under its running turn: {count} slots were freed "
+            f"that row {slot.row} still names"
+        )
+        memory.allocator.owners.taint(slots // memory.page_size, "alias", what, count)
 
     def expire(self, name: str, now: float) -> None:
         """Let the session's time-out have passed."""

@@ -18,7 +18,7 @@ from sim.ledger.conversations import Conversations
 from sim.ledger.findings import Misread
 from sim.scheduler.arrival import Arrivals, default_priority
 from sim.scheduler.batch import Batch
-from sim.scheduler.cache import PrefixCache
+from sim.scheduler.caches import prefix_cache
 from sim.scheduler.controller import SessionController
 from sim.scheduler.forward import Forward
 from sim.scheduler.memory import Memory
@@ -33,6 +33,7 @@ from sim.scheduler.session import Session
 from sim.scheduler.speculation import Speculation
 from sim.scheduler.streaming import StreamingCache
 from sim.scheduler.table import ReqTable
+from sim.scheduler.window import Window
 from sim.world import Ints
 
 _KINDS: dict[str, Literal["prefill", "decode", "mixed"]] = {
@@ -67,7 +68,7 @@ class Scheduler:
         self.memory = Memory(config, release)
         self.table = ReqTable(self._roots)
         self.forward = Forward(self.memory, self.table)
-        self.cache = StreamingCache(self.memory, PrefixCache(self.memory))
+        self.cache = StreamingCache(self.memory, prefix_cache(self.memory))
         self.conversations = Conversations()
         self.controller = SessionController(
             self.cache, self.row_in_use, lambda session: self.conversations.forget(session.tag)
@@ -80,7 +81,8 @@ class Scheduler:
         )
         self.retractor = Retractor(self.memory, self.knobs, self.release_kv)
         spec = self.knobs.speculative
-        self.speculation = Speculation(self.memory, self.table, self.forward, spec) if spec else None
+        self.window = Window(self.memory, self.table, self.knobs) if self.memory.swa is not None else None
+        self.speculation = Speculation(self.memory, self.table, self.forward, spec, self.window) if spec else None
         self.order = self._queue_order()
         self.order_context = OrderContext(
             self.memory.tree,
@@ -141,6 +143,7 @@ class Scheduler:
         if knobs.max_queued is not None and len(self.waiting) + 1 > knobs.max_queued:
             unlucky = self._least_wanted(req)
             self.gone(unlucky)
+            self.forgotten(unlucky)
             if unlucky is req:
                 return
             self.waiting.remove(unlucky)
@@ -157,6 +160,13 @@ class Scheduler:
         better = direction * (req.priority or 0) < direction * (candidate.priority or 0)
         return candidate if better else req
 
+    def forgotten(self, req: Req) -> None:
+        """A request leaves the queue without a release: a state that was copied for it is named by nobody."""
+        names = req.state
+        if self.memory.states is not None and names is not None and names.slot is not None and req.row is None:
+            self.memory.ledger.about(req.rid, req.session.name if req.session else None)
+            self.memory.states.lose([names.slot], req.tag, f"request {req.rid} left the queue")
+
     def gone(self, req: Req) -> None:
         """The client is told that a request will not go on."""
         self.happened.aborted.append(req.rid)
@@ -166,6 +176,8 @@ class Scheduler:
         for req in [r for r in reversed(self.waiting) if r.rid.startswith(rid)]:
             self.waiting.remove(req)
             self.gone(req)
+            if req.state is not None and req.state.slot is not None:
+                self.release_kv(req, insert=False)
         reqs = list(self.running.reqs)
         if self.current is not None and self.current is not self.running:
             reqs += self.current.reqs

@@ -1,7 +1,10 @@
-"""The forward pass: what it writes into the KV tensor, and what it reads and verifies.
+"""The forward pass: what it writes into the tensors, and what it reads and verifies.
 
-Writing stores (writer, position, token) in each slot. Reading happens where attention would read what somebody else
-may have touched: a prefix that a prefill reuses, and the whole of a request when it ends.
+KV       writing stores (writer, position, token) in each slot; reading happens where attention would read what somebody
+         else may have touched: a prefix that a prefill reuses, and the whole of a request when it ends
+windowed the same in the windowed half of each slot, found through the mapping; of a prefix only its last window is read
+states   every pass reads the state of each request, which must be its own and stand where the pass begins, and leaves
+         it standing where the pass ends
 """
 
 from __future__ import annotations
@@ -11,10 +14,11 @@ import numpy as np
 from sim.ledger.findings import Misread
 from sim.ledger.owners import MOST_UNREAD
 from sim.memory.backend import Array
-from sim.memory.kvpool import GARBAGE, PLACE_STEP, header_of, writer_base
+from sim.memory.kvpool import GARBAGE, PLACE_STEP, described, header_of, writer_base
 from sim.scheduler.batch import Lanes
 from sim.scheduler.memory import Memory
 from sim.scheduler.request import Req
+from sim.scheduler.statereader import StateReader
 from sim.scheduler.table import ReqTable
 from sim.world import EOS, Ints, tokens_at
 
@@ -25,6 +29,9 @@ class Forward:
     def __init__(self, memory: Memory, table: ReqTable) -> None:
         self._memory = memory
         self._table = table
+        self._swa = memory.swa
+        states = memory.states
+        self.states = None if states is None else StateReader(memory, states, table, self.note)
         self.misreads: list[Misread] = []
 
     def note(self, misread: Misread) -> None:
@@ -40,7 +47,12 @@ class Forward:
             self.compare(req.rid, _session_of(req), req.prefix, 0, tokens[:prefix])
         positions = np.arange(prefix, req.fill_len, dtype=np.int64)
         headers = header_of(positions, tokens[prefix:], writer_base(req.serial))
-        self._memory.kv.write(slots, self._memory.backend.put(headers))
+        self._write(slots, self._memory.backend.put(headers))
+        if self._swa is not None and prefix:
+            start = max(0, prefix - self._swa.window)
+            self.compare(req.rid, _session_of(req), req.prefix[start:], start, tokens[start:prefix], "swa")
+        if self.states is not None and req.state is not None and req.state.slot is not None:
+            self.states.passed(req, req.state.slot, prefix, req.fill_len)
         req.device_len = req.fill_len
 
     def decode(self, lanes: Lanes, slots: Array) -> None:
@@ -52,7 +64,9 @@ class Forward:
             tokens[cursor.committed - 1 == lanes.stops] = EOS
         header = np.add(cursor.place, tokens, out=cursor.header)
         cursor.place += PLACE_STEP
-        self._memory.kv.write(slots, self._memory.backend.put(header))
+        self._write(slots, self._memory.backend.put(header))
+        if self.states is not None and lanes.states is not None:
+            self.states.stepped(lanes, lanes.states, cursor.committed - 1, cursor.committed)
 
     def verify_round(
         self, lanes: Lanes, start: Ints, accepted: Ints, draft: int, slots: Array | None = None
@@ -72,33 +86,54 @@ class Forward:
         if slots is None:
             where = (lanes.row_start[:, None] + positions).reshape(-1)
             slots = self._memory.backend.copy(self._memory.rows.flat[put(where)])
-        self._memory.kv.write(slots, put(headers))
+        self._write(slots, put(headers))
+        if self.states is not None and lanes.states is not None:
+            self.states.stepped(lanes, lanes.states, start, start + accepted)
+
+    def _write(self, slots: Array, headers: Array) -> None:
+        """Store the headers in both halves of the slots."""
+        self._memory.kv.write(slots, headers)
+        if self._swa is not None:
+            self._swa.kv.write(self._swa.mapping[slots], headers)
 
     def ended(self, req: Req, count: int) -> None:
         """Read back the private part of a request that ends, once a posting has gone wrong in this run.
 
         Before that nobody else can have written there; a recount reads everything back in any case.
         """
-        row = req.row
-        if row is None or count <= req.protected or not self._memory.ledger.touched:
+        row, ledger = req.row, self._memory.ledger
+        if row is None or count <= req.protected or not ledger.suspicious:
             return
         slots = self._memory.rows.read(row, req.protected, count)
-        self.compare(req.rid, _session_of(req), slots, req.protected, req.tokens(count)[req.protected :])
+        tokens = req.tokens(count)[req.protected :]
+        self.compare(req.rid, _session_of(req), slots, req.protected, tokens, if_touched=True)
 
-    def compare(self, rid: str, session: str | None, slots: Array, start: int, tokens: Ints) -> None:
-        """Note where the slots do not hold these tokens, from position `start` on."""
-        memory = self._memory
-        positions = memory.backend.arange(start, start + len(tokens))
-        wrong = memory.kv.wrong(slots, positions, memory.backend.put(tokens))
-        if not wrong:
-            return
-        at = wrong[0]
-        slot = int(slots[at])
-        what = (
-            f"position {start + at} of request {rid} should hold token {int(tokens[at])}; "
-            f"slot {slot} holds {memory.kv.describe(slot)}; {len(wrong)} positions differ"
-        )
-        self.note(Misread(rid, session, what, len(wrong), (slot,)))
+    def compare(
+        self, rid: str, session: str | None, slots: Array, start: int, tokens: Ints, pool: str = "full", *,
+        if_touched: bool = False,
+    ) -> None:  # fmt: skip
+        """Note where the slots, or their windowed halves, do not hold these tokens, from position `start` on.
+
+        With `if_touched`, only once a posting of this run has gone wrong.
+        """
+        memory, kv = self._memory, self._memory.kv
+        if pool == "swa":
+            assert self._swa is not None
+            slots, kv = self._swa.mapping[slots], self._swa.kv
+        found = kv.headers[slots]
+        off = kv.off(found, np.arange(start, start + len(tokens)), tokens)
+
+        def tell() -> None:
+            host, wrong = memory.backend.get(found), memory.backend.get(off).nonzero()[0]
+            at = int(wrong[0])
+            slot, kind = int(slots[at]), "SWA slot" if pool == "swa" else "slot"
+            what = (
+                f"position {start + at} of request {rid} should hold token {int(tokens[at])}; "
+                f"{kind} {slot} holds {described(int(host[at]))}; {len(wrong)} positions differ"
+            )
+            self.note(Misread(rid, session, what, len(wrong), (slot,), pool=pool))
+
+        memory.ledger.read(off, tell, if_touched=if_touched)
 
 
 def _session_of(req: Req) -> str | None:

@@ -14,6 +14,7 @@ from sim.scheduler.allocation import alloc_decode, alloc_extend
 from sim.scheduler.batch import Batch
 from sim.scheduler.request import Finish, Req
 from sim.scheduler.table import A, C
+from sim.scheduler.tracking import track_prefill
 
 if TYPE_CHECKING:
     from sim.scheduler.core import Scheduler
@@ -69,6 +70,7 @@ def _time_out(scheduler: Scheduler) -> None:
         for req in [r for r in scheduler.waiting if r.arrived < deadline]:
             scheduler.waiting.remove(req)
             scheduler.gone(req)
+            scheduler.forgotten(req)
     if knobs.running_timeout is not None:
         deadline = now - knobs.running_timeout
         for req in scheduler.running.reqs:
@@ -112,6 +114,11 @@ def _mixes(scheduler: Scheduler) -> bool:
     return scheduler.knobs.mixed_chunk and scheduler.knobs.chunked_prefill is not None
 
 
+def _will_mix(scheduler: Scheduler) -> bool:
+    """Whether the running batch is about to decode within this prefill."""
+    return _mixes(scheduler) and any(req.finish is None for req in scheduler.running.reqs)
+
+
 def _admit(scheduler: Scheduler, adder: PrefillAdder) -> None:
     """Try the waiting requests in order until one does not fit."""
     knobs, running = scheduler.knobs, scheduler.running
@@ -125,6 +132,8 @@ def _admit(scheduler: Scheduler, adder: PrefillAdder) -> None:
         if result is not Added.CONTINUE:
             if result is Added.NO_TOKEN:
                 running.full = True
+            if not adder.can_run or adder.can_run[-1] is not req:
+                scheduler.release.revert.refused(scheduler.memory, req)
             break
 
 
@@ -175,16 +184,21 @@ def _make_prefill(scheduler: Scheduler, adder: PrefillAdder) -> tuple[Batch, int
         scheduler.chunked.chunks_pending += 1
     batch = Batch(chosen, chunked=scheduler.chunked)
     batch.prefill_only = scheduler.knobs.speculative is None and all(r.max_new == 0 for r in chosen)
+    if scheduler.window is not None:
+        scheduler.window.before_prefill(chosen)
     parts = alloc_extend(scheduler.memory, chosen)
     tokens = 0
     for req, slots in zip(chosen, parts, strict=True):
         req.committed = req.allocated = req.fill_len
+        req.extend_steps += 1
         req.is_retracted = False
         if req.started is None:
             req.started = scheduler.now
         req.counted = not req.freed
         scheduler.forward.prefill(req, slots)
         tokens += len(slots)
+    if scheduler.memory.states is not None:
+        track_prefill(scheduler.memory.states, chosen, mixed=_will_mix(scheduler))
     if _mixes(scheduler) and scheduler.running.reqs:
         _mix(scheduler, batch)
     return batch, tokens
@@ -236,7 +250,11 @@ def prepare_decode(scheduler: Scheduler, batch: Batch) -> None:
             scheduler.speculation.reserve(batch)
         return
     lanes = batch.lanes(scheduler.table, scheduler.memory.rows.width)
+    window = scheduler.window
+    late = window.before(lanes) if window is not None else []
     slots = alloc_decode(scheduler.memory, scheduler.table, lanes)
+    if window is not None:
+        window.after(late)
     scheduler.forward.decode(lanes, slots)
 
 
@@ -244,7 +262,7 @@ def fits(scheduler: Scheduler, reqs: list[Req]) -> bool:
     """Whether the next decode step of these requests fits, after eviction."""
     need = _need(scheduler, reqs)
     scheduler.memory.evict_to(need)
-    return scheduler.memory.allocator.available() >= need
+    return bool(scheduler.memory.allocator.available() >= need)
 
 
 def _need(scheduler: Scheduler, reqs: list[Req]) -> int:

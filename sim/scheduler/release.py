@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 if TYPE_CHECKING:
     from sim.scheduler.controller import SessionController
+    from sim.scheduler.memory import Memory
     from sim.scheduler.request import Req
     from sim.scheduler.retract import Survivors
     from sim.scheduler.selfcheck import View
@@ -101,6 +102,20 @@ class Closing(Decision, Protocol):
         """Close it, or note that it is to be closed."""
 
 
+class AdmissionRevert(Decision, Protocol):
+    """What becomes of the state that a match copied for a request that is then refused."""
+
+    def refused(self, memory: Memory, req: Req) -> None:
+        """The admission loop stops at this request, which was not added."""
+
+
+class Leftover(Decision, Protocol):
+    """The recurrent states of a session that closes."""
+
+    def closed(self, memory: Memory, slot: SessionSlot, *, in_use: bool) -> None:
+        """KV and row have been given back; `in_use` says that a turn still runs on the row."""
+
+
 class SpecReserve(Decision, Protocol):
     """The bonus slot of speculative rounds under overlap."""
 
@@ -114,6 +129,9 @@ class Admission(Decision, Protocol):
     limit_spares_chunk: ClassVar[bool]
     emptied_is_not_full: ClassVar[bool]
     retract_forgets_protected: ClassVar[bool]
+    pools_apart: ClassVar[bool]
+    spare_pages: ClassVar[bool]
+    spares_leaf: ClassVar[bool]
 
     def page_reserve(self, page_size: int) -> int:
         """What the test of a request reserves for page alignment."""
@@ -122,6 +140,25 @@ class Admission(Decision, Protocol):
         self, committed: Any, allocated: Any, alloc_len: int, page_size: int, v1_need: int
     ) -> int:
         """Tokens that the next speculative round under overlap is expected to need."""
+
+
+class WindowEviction(Decision, Protocol):
+    """How far behind a request's length its windowed KV is given back, and how often decode looks."""
+
+    def margin(self, page_size: int) -> int:
+        """Tokens that are left behind the window."""
+
+    def interval(self, window: int, page_size: int, multiplier: float) -> int:
+        """Decode steps from one look to the next."""
+
+
+class EvictionClock(Decision, Protocol):
+    """How long a request is for window eviction."""
+
+    counts_reserved: ClassVar[bool]
+
+    def length(self, req: Req) -> int:
+        """Tokens; with `counts_reserved` asked for after the step has taken its slots."""
 
 
 class Checks(Decision, Protocol):
@@ -191,8 +228,12 @@ class Release:
     tail: Tail
     overshoot: Overshoot
     closing: Closing
+    revert: AdmissionRevert
+    leftover: Leftover
     reserve: SpecReserve
     admission: Admission
+    window: WindowEviction
+    clock: EvictionClock
     checks: Checks
     ratio: TokenRatio
     victims: Victims

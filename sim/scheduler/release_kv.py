@@ -10,6 +10,7 @@ from sim.scheduler.forward import Forward
 from sim.scheduler.memory import Memory
 from sim.scheduler.request import Req
 from sim.scheduler.streaming import StreamingCache, require
+from sim.scheduler.tracking import give_back, names_of
 
 
 class ReleaseKV:
@@ -24,7 +25,9 @@ class ReleaseKV:
     def __call__(self, req: Req, *, insert: bool) -> None:
         """Release `req`; with `insert` its text stays in the tree."""
         memory = self._memory
-        require(req.row is not None, "Only MambaRadixCache allow freeing before alloc")
+        if req.row is None:
+            self._before_rows(req)
+            return
         memory.ledger.about(req.rid, req.session.name if req.session else None)
         self._forward.ended(req, min(req.committed, req.seqlen))
         self._cache.cache_finished(req, insert)
@@ -40,8 +43,24 @@ class ReleaseKV:
         start = memory.ceil(start)
         if start < stop:
             memory.allocator.free(memory.rows.read(row, start, stop), req.tag)
+        if memory.states is not None and not memory.tree.manages_states:
+            require(
+                names_of(req).slot is not None, "mamba state is freed while the tree cache does not manage mamba states"
+            )
+            give_back(memory.states, req, row)
         memory.lose_names(row, 0, req.tag, "its row was handed back")
         memory.rows.give_back(row, req.tag)
         req.row = None
+        if req.tag & 3 == REQUEST:
+            memory.ledger.forget(req.tag)
+
+    def _before_rows(self, req: Req) -> None:
+        """A request that was matched and never admitted: a state may have been copied for it."""
+        memory = self._memory
+        require(memory.tree.manages_states, "Only MambaRadixCache allow freeing before alloc")
+        memory.ledger.about(req.rid, req.session.name if req.session else None)
+        if memory.states is not None and req.state is not None and req.state.slot is not None:
+            memory.states.free([req.state.slot], req.tag)
+            req.state.slot = None
         if req.tag & 3 == REQUEST:
             memory.ledger.forget(req.tag)

@@ -11,6 +11,7 @@ from sim.engines.protocol import Request
 from sim.ledger.owners import Tag
 from sim.memory.backend import Array
 from sim.memory.kvpool import writer_base
+from sim.memory.states import StateNames
 from sim.scheduler.table import (
     COUNTED,
     DEVICE,
@@ -23,11 +24,13 @@ from sim.scheduler.table import (
     OUT,
     RETRACTED,
     ROW,
+    STEPS,
     STOP,
     TAG,
     WRITER,
     A,
     C,
+    E,
     P,
     ReqTable,
 )
@@ -84,16 +87,18 @@ class Req:
     """A request in the scheduler; its numbers live in the table."""
 
     __slots__ = (
-        "arrived", "chunks_pending", "decode_steps", "extend_len", "fill_len", "finish", "finished_len", "freed",
-        "index", "key", "last_node", "max_new", "origin", "prefix", "priority", "queued_at",
-        "retractions", "rounds", "serial", "session", "spec", "started", "stop_at", "table", "to_finish",
+        "arrived", "chunks_pending", "extend_len", "extend_steps", "fill_len", "finish", "finished_len", "freed",
+        "index", "key", "last_node", "mark", "max_new", "origin", "prefix", "priority", "queued_at",
+        "retractions", "rounds", "serial", "session", "spec", "started", "state", "stop_at", "table", "to_finish",
     )  # fmt: skip
 
     committed = _Cursor(C)
     allocated = _Cursor(A)
     protected = _Cursor(P)
+    evicted = _Cursor(E)
     out = _Number(OUT)
     device_len = _Number(DEVICE)
+    decode_steps = _Number(STEPS)
     tag = _Number(TAG)
 
     def __init__(self, table: ReqTable, spec: Request, origin: Ints, key: int, tag: Tag, serial: int) -> None:
@@ -114,14 +119,16 @@ class Req:
         self.prefix: Array = np.empty(0, dtype=np.int64)
         self.extend_len = 0
         self.last_node: Any = None
+        self.mark: int | None = None
         self.chunks_pending = 0
         self.retractions = 0
         self.freed = False
         self.rounds = 0
-        self.decode_steps = 0
+        self.extend_steps = 0
         self.queued_at = 0
         self.arrived = 0.0
         self.started: float | None = None
+        self.state: StateNames | None = None
         table.lines[TAG][self.index] = tag
         table.lines[KEY][self.index] = key
         table.lines[WRITER][self.index] = writer_base(serial)
@@ -249,11 +256,14 @@ class Req:
         self.retractions += 1
         self.prefix = self.prefix[:0]
         self.last_node = None
+        self.mark = None
         self.extend_len = 0
         self.is_retracted = True
         self.chunks_pending = 0
-        self.committed = self.allocated = 0
+        self.committed = self.allocated = self.evicted = 0
         if forget_protected:
             self.protected = 0
         self.freed = False
-        self.decode_steps = 0
+        self.extend_steps = self.decode_steps = 0
+        if self.state is not None:
+            self.state = StateNames()

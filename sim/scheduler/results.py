@@ -10,6 +10,7 @@ import numpy as np
 from sim.scheduler.batch import Batch, Lanes
 from sim.scheduler.request import Req
 from sim.scheduler.table import GONE, LIMIT, OUT
+from sim.scheduler.tracking import track_decode, track_round
 from sim.world import Ints
 
 ONE = np.int64(1)
@@ -65,6 +66,7 @@ def _process_decode(scheduler: Scheduler, result: Launched) -> None:
     allocator = scheduler.memory.allocator
     allocator.group_begin()
     if scheduler.knobs.spec_v1:
+        _track(scheduler, result.reqs, result.lanes.index, result.accepted, result.lanes.prompts)
         for req in result.reqs:
             if req.finish is not None:
                 scheduler.ended(req)
@@ -76,6 +78,7 @@ def _process_decode(scheduler: Scheduler, result: Launched) -> None:
 def _append(scheduler: Scheduler, result: Launched) -> None:
     """Append the new tokens of all requests at once; look closer only at those that reach their limit."""
     reqs, index, counts = result.reqs, result.lanes.index, result.accepted
+    prompts = result.lanes.prompts
     if counts is not None:
         assert scheduler.speculation is not None
         scheduler.speculation.resolve(index, counts)
@@ -85,10 +88,13 @@ def _append(scheduler: Scheduler, result: Launched) -> None:
             reqs = [reqs[i] for i in alive.tolist()]
             index = index[alive]
             counts = None if counts is None else counts[alive]
+            prompts = None if prompts is None else prompts[alive]
     hot = scheduler.table.hot
     out = hot[OUT][index]
     out += ONE if counts is None else counts
     hot[OUT][index] = out
+    if prompts is not None:
+        _track(scheduler, reqs, index, counts, prompts)
     reached = out >= hot[LIMIT][index]
     if not np.count_nonzero(reached):
         return
@@ -96,3 +102,17 @@ def _append(scheduler: Scheduler, result: Launched) -> None:
         req = reqs[i]
         if req.check_finished(1 if counts is None else int(counts[i])):
             scheduler.ended(req)
+
+
+def _track(
+    scheduler: Scheduler, reqs: list[Req], index: Ints, accepted: Ints | None, prompts: Ints | None
+) -> None:
+    """Keep snapshots of recurrent states, where a model has them; the tokens have been appended."""
+    states = scheduler.memory.states
+    if states is None or prompts is None or not states.buffered:
+        return
+    lengths = prompts + scheduler.table.hot[OUT][index] - 1
+    if accepted is None:
+        track_decode(states, reqs, lengths)
+    else:
+        track_round(states, reqs, lengths, accepted, bonus=int(scheduler.release.base != "0.5.10"))

@@ -13,7 +13,9 @@ import numpy as np
 
 from sim.engines.protocol import Terms
 from sim.scheduler.batch import Batch
-from sim.scheduler.table import COUNTED, A, P
+from sim.scheduler.leaked import leaked_sets
+from sim.scheduler.state_terms import StateTerms
+from sim.scheduler.table import COUNTED, A, E, P
 
 if TYPE_CHECKING:
     from sim.scheduler.core import Scheduler
@@ -25,11 +27,15 @@ class View:
     def __init__(self, scheduler: Scheduler) -> None:
         self._scheduler = scheduler
         self._memory = scheduler.memory
+        self._pools = scheduler.memory.config.pool.names
         self._key: tuple[int, ...] = ()
-        self._held = 0
+        self._held: dict[str, int] = {}
         self._uncached_key: tuple[int, ...] = ()
-        self._uncached = 0
+        self._uncached: dict[str, int] = {}
         self._terms: Terms | None = None
+        self._books: dict[str, Terms] | None = None
+        states = scheduler.memory.states
+        self._states = None if states is None else StateTerms(scheduler, self, states)
 
     def batches(self) -> list[Batch]:
         """The batches whose requests may own memory: the last one and, if another, the running one."""
@@ -44,7 +50,7 @@ class View:
         """Rows of the requests in these batches."""
         return {r.row for batch in self.batches() for r in batch.reqs if r.row is not None}
 
-    def held(self) -> int:
+    def held(self, pool: str = "full") -> int:
         """`session_held`."""
         book = self._memory.book
         if not book.holding:
@@ -55,11 +61,12 @@ class View:
             id(scheduler.last.reqs) if scheduler.last else 0, scheduler.endings,
         )  # fmt: skip
         if key != self._key:
-            self._held = self._memory.release.held.tokens(book, self.active_rows())
+            rows, tokens = self.active_rows(), self._memory.release.held.tokens
+            self._held = {name: tokens(book.of(name), rows) for name in self._pools}
             self._key = key
-        return self._held
+        return self._held[pool]
 
-    def uncached(self) -> int:
+    def uncached(self, pool: str = "full") -> int:
         """`uncached`: a pass over the batches when a cursor or a batch changed, else what the decode steps added."""
         scheduler = self._scheduler
         table, last, running = scheduler.table, scheduler.last, scheduler.running
@@ -72,11 +79,13 @@ class View:
         )
         if key != self._uncached_key:
             self._uncached_key = key
-            self._uncached = self._count_uncached() - table.steps
-        return self._uncached + table.steps
+            counts = self._count_uncached()
+            self._uncached = {name: count - table.steps for name, count in counts.items()}
+        return self._uncached[pool] + table.steps
 
-    def _count_uncached(self) -> int:
-        total = 0
+    def _count_uncached(self) -> dict[str, int]:
+        total = windowed = 0
+        swa = self._memory.swa
         page = self._memory.page_size
         table = self._scheduler.table
         hot, width = table.hot, self._memory.rows.width
@@ -86,8 +95,11 @@ class View:
                 allocated = hot[A][index]
                 if page > 1:
                     allocated = (allocated + (page - 1)) // page * page
-                total += int(np.dot(allocated - hot[P][index], hot[COUNTED][index]))
-        return total
+                protected, counted = hot[P][index], hot[COUNTED][index]
+                total += int(np.dot(allocated - protected, counted))
+                if swa is not None:
+                    windowed += int(np.dot(allocated - np.maximum(protected, hot[E][index]), counted))
+        return {"full": total} if swa is None else {"full": total, "swa": windowed}
 
     def terms(self) -> Terms:
         """The five terms of the full pool; computed once between two changes."""
@@ -95,15 +107,63 @@ class View:
         if terms is None:
             memory = self._memory
             tree = memory.tree
+            full = memory.allocator if memory.swa is None else memory.allocator.full
             terms = self._terms = Terms(
-                memory.allocator.available(), tree.evictable, tree.protected, self.held(), self.uncached(),
+                full.available(), tree.evictable, tree.protected, self.held(), self.uncached(),
                 memory.total,
             )  # fmt: skip
         return terms
 
+    def idle_terms(self) -> Terms:
+        """As an idle check adds them up: whatever the last batch's requests still say, nothing is in use."""
+        return self.terms()._replace(uncached=0)
+
+    def books(self) -> dict[str, Terms]:
+        """The terms of each pool."""
+        books = self._books
+        if books is None:
+            books = self._books = {"full": self.terms()}
+            swa, tree = self._memory.swa, self._memory.tree
+            if swa is not None:
+                books["swa"] = Terms(
+                    swa.allocator.available(), tree.other_evictable, tree.other_protected, self.held("swa"),
+                    self.uncached("swa"), swa.total,
+                )  # fmt: skip
+            if self._states is not None:
+                books["mamba"] = self._states.terms()
+        return books
+
+    def windowed_terms(self) -> Terms | None:
+        """The terms of the windowed pool, where there is one."""
+        return None if self._memory.swa is None else self.books()["swa"]
+
+    def idle_books(self) -> dict[str, Terms]:
+        """As an idle check adds them up."""
+        return {pool: terms._replace(uncached=0) for pool, terms in self.books().items()}
+
+    @property
+    def windowed_tree(self) -> bool:
+        """Whether the prefix cache is the tree of windowed models, be it switched off."""
+        return self._memory.swa is not None and not self._memory.chunk_cache
+
+    @property
+    def recurrent_tree(self) -> bool:
+        """Whether the prefix cache is the tree of recurrent models, be it switched off."""
+        return bool(self._memory.tree.manages_states)
+
+    def leaked(self) -> str:
+        """What a recurrent model's idle check prints as leaked."""
+        full, states = leaked_sets(self._memory)
+        return f"leaked_full_pages={full}, leaked_mamba_pages={states}"
+
+    def locked_at_rest(self) -> bool:
+        """Whether a node of a tree with two halves is locked although no session keeps memory: a lock was lost."""
+        memory = self._memory
+        return not memory.book.holding and memory.tree.protected > 0
+
     def changed(self) -> None:
         """An operation is about to change the state."""
-        self._terms = None
+        self._terms = self._books = None
 
     @property
     def free_rows(self) -> int:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 
 from sim.ledger.owners import Tag
+from sim.memory.states import StateNames
 from sim.scheduler.request import Req
 from sim.world import Ints
 
@@ -58,7 +60,8 @@ class SessionSlot:
     """
 
     __slots__ = (
-        "active", "allocated", "committed", "evicted", "last_node", "protected", "row", "tag", "virtual_node",
+        "active", "allocated", "committed", "evicted", "last_node", "mark", "protected", "row", "state", "tag",
+        "virtual_node",
     )  # fmt: skip
 
     def __init__(self, tag: Tag) -> None:
@@ -69,8 +72,10 @@ class SessionSlot:
         self.allocated = 0
         self.evicted = 0
         self.last_node: Any = None
+        self.mark: int | None = None
         self.protected = 0
         self.active = False
+        self.state: StateNames | None = None
 
     @property
     def holding(self) -> bool:
@@ -82,16 +87,22 @@ class SessionSlot:
         self.row = req.row
         self.committed = req.committed
         self.allocated = req.allocated
+        self.evicted = req.evicted
         if first:
             self.last_node = req.last_node
+            self.mark = req.mark
             self.protected = req.protected
         req.row = None
+        if req.state is not None:
+            self.state = req.state.copy()
+            req.state.slot = None
 
     def save_all(self, req: Req) -> None:
         """Stand in for the slot that an aborted first turn never had; the request keeps its row until released."""
         self.row = req.row
         self.allocated = req.allocated
         self.last_node = req.last_node
+        self.mark = req.mark
         self.protected = req.protected
 
     def restore(self, req: Req) -> None:
@@ -99,14 +110,41 @@ class SessionSlot:
         req.row = self.row
         req.committed = self.committed
         req.allocated = self.allocated
+        req.evicted = self.evicted
+        req.mark = self.mark
+        if self.state is not None:
+            req.state = self.state.copy()
+
+
+def _tokens(slot: SessionSlot, page_size: int) -> int:
+    """What a slot holds of the full pool."""
+    return -(-slot.allocated // page_size) * page_size - slot.protected
+
+
+def _windowed(slot: SessionSlot, page_size: int) -> int:
+    """What a slot holds of the windowed pool, as the release counts it: below zero if e was left behind a cut."""
+    return -(-slot.allocated // page_size) * page_size - max(slot.protected, slot.evicted)
+
+
+def _states(slot: SessionSlot, page_size: int) -> int:
+    """What a slot holds of the state pool."""
+    return 0 if slot.state is None else len(slot.state.all)
+
+
+_MEASURES = {"full": _tokens, "swa": _windowed, "mamba": _states}
 
 
 class SlotBook:
-    """Σ over holding slots of ceil(a) − p, kept incrementally, also by row and for slots flagged active."""
+    """What slots that hold a row hold of each pool, kept incrementally, also by row and for slots flagged active.
 
-    def __init__(self, page_size: int) -> None:
+    The book itself is the full pool's: Σ ceil(a) − p. `of` names the book of another pool.
+    """
+
+    def __init__(self, page_size: int, pools: Iterable[str] = ("full",), *, pool: str = "full") -> None:
         self._page_size = page_size
-        self._posted: dict[str, tuple[int | None, int, bool]] = {}
+        self._measure = _MEASURES[pool]
+        self._books = {name: SlotBook(page_size, pool=name) for name in pools if name != pool}
+        self._posted: dict[str, tuple[int, int, bool]] = {}
         self.total = 0
         self.flagged = 0
         self.holding = 0
@@ -114,16 +152,25 @@ class SlotBook:
         self.changes = 0
         self.fresh: list[str] = []
 
+    def of(self, pool: str) -> SlotBook:
+        """The book of one pool."""
+        return self if pool == "full" else self._books[pool]
+
     def post(self, name: str, slot: SessionSlot | None) -> None:
         """The slot of session `name` has changed (or is gone)."""
         self.changes += 1
         self.fresh.append(name)
-        row, tokens, active = self._posted.pop(name, (None, 0, False))
-        if row is not None:
-            self._add(row, -tokens, active, -1)
+        self._post(name, slot)
+        for book in self._books.values():
+            book._post(name, slot)
+
+    def _post(self, name: str, slot: SessionSlot | None) -> None:
+        posted = self._posted.pop(name, None)
+        if posted is not None:
+            row, amount, active = posted
+            self._add(row, -amount, active, -1)
         if slot is not None and slot.row is not None:
-            ceiled = -(-slot.allocated // self._page_size) * self._page_size
-            entry = (slot.row, ceiled - slot.protected, slot.active)
+            entry = (slot.row, self._measure(slot, self._page_size), slot.active)
             self._posted[name] = entry
             self._add(slot.row, entry[1], slot.active, 1)
 

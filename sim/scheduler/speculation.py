@@ -16,14 +16,19 @@ from sim.scheduler.forward import Forward
 from sim.scheduler.memory import Memory
 from sim.scheduler.request import Req
 from sim.scheduler.table import DEVICE, LIMIT, OUT, A, C, ReqTable
+from sim.scheduler.window import Window
 from sim.world import Ints, accepted
 
 
 class Speculation:
     """Both kinds of rounds."""
 
-    def __init__(self, memory: Memory, table: ReqTable, forward: Forward, config: SpeculativeConfig) -> None:
+    def __init__(
+        self, memory: Memory, table: ReqTable, forward: Forward, config: SpeculativeConfig,
+        window: Window | None = None,
+    ) -> None:  # fmt: skip
         self._memory = memory
+        self._window = window
         self._table = table
         self._forward = forward
         self.config = config
@@ -50,9 +55,10 @@ class Speculation:
         """Prepare a v2 round: slots up to c + 2A, and (22651) the bonus slot claimed."""
         lanes = batch.lanes(self._table, self._memory.rows.width)
         preclaim = self._memory.release.reserve.preclaim
+        late = self._window.before(lanes) if self._window is not None else []
         alloc_reserve(self._memory, self._table, lanes, self.config.alloc_len, preclaim)
-        for req in batch.reqs:
-            req.decode_steps += 1
+        if self._window is not None:
+            self._window.after(late)
 
     def launch(self, batch: Batch) -> Ints:
         """Run a v2 round on the device; what it accepted is known to the host one iteration later."""
@@ -70,14 +76,13 @@ class Speculation:
 
     # -- v1 -----------------------------------------------------------------------------------------------
 
-    def round_v1(self, batch: Batch) -> None:
-        """Draft, verify and walk in one go."""
+    def round_v1(self, batch: Batch) -> Ints:
+        """Draft, verify and walk in one go; how many tokens each request accepted."""
         memory, hot = self._memory, self._table.hot
         lanes = batch.lanes(self._table, memory.rows.width)
         index, count = lanes.index, len(batch.reqs)
+        late = self._window.before(lanes) if self._window is not None else []
         draft(memory, lanes, hot[C][index], self.config.steps * self.config.topk)
-        for req in batch.reqs:
-            req.decode_steps += 1
         start = hot[C][index]
         length = np.full(count, self.config.draft, dtype=np.int64)
         slots = grow(memory, lanes, start, length)
@@ -89,10 +94,13 @@ class Speculation:
         hot[C][index] = kept
         hot[A][index] = kept
         self._table.batch_moved()
+        if self._window is not None:
+            self._window.after(late)
         self._give_back_rejected(batch, slots, start)
         stay = np.nonzero((np.arange(self.config.draft) < taken[:, None]).reshape(-1))[0]
         write_rows(memory, lanes, start, taken, slots[memory.backend.put(stay)])
         hot[DEVICE][index] = kept
+        return taken
 
     def _give_back_rejected(self, batch: Batch, slots: Array, start: Ints) -> None:
         """Free what was allocated for this round and not accepted, but for the rest of a page that is in use.

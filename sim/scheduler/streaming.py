@@ -32,7 +32,7 @@ class StreamingCache:
         if slot is None:
             self.inner.match(req, key_len)
             return
-        slot.restore(req)
+        self._restore(slot, req)
         self.release.held.restored(slot)
         prefix = self.release.tail.prefix(req.committed, key_len, slot.protected)
         self.release.tail.resumed(self, slot, req, prefix)
@@ -52,15 +52,24 @@ class StreamingCache:
             return None
         return slot
 
-    def lock(self, node: Node | VirtualNode | None) -> None:
-        """As the inner cache; a virtual node needs no lock."""
-        if not isinstance(node, VirtualNode):
-            self.inner.lock(node)
+    def _restore(self, slot: SessionSlot, req: Req) -> None:
+        """Lend the slot; a state that the turn was copied earlier loses its name."""
+        copied = req.state.slot if req.state is not None else None
+        slot.restore(req)
+        if req.state is None:
+            return
+        req.state.branching = None
+        if copied is not None and copied != req.state.slot and self.memory.states is not None:
+            self.memory.states.lose([copied], req.tag, f"request {req.rid} was lent the state of its session")
 
-    def unlock(self, node: Node | VirtualNode | None) -> None:
+    def lock(self, node: Node | VirtualNode | None) -> int | None:
+        """As the inner cache; a virtual node needs no lock. Returns where a windowed lock ends."""
+        return None if isinstance(node, VirtualNode) else self.inner.lock(node)
+
+    def unlock(self, node: Node | VirtualNode | None, mark: int | None = None) -> None:
         """As the inner cache; a virtual node has no lock."""
         if not isinstance(node, VirtualNode):
-            self.inner.unlock(node)
+            self.inner.unlock(node, mark)
 
     # -- the end of a turn --------------------------------------------------------------------------------
 
@@ -106,7 +115,7 @@ class StreamingCache:
         if slot is None:
             return
         if slot.last_node is not None:
-            self.inner.unlock(slot.last_node)
+            self.inner.unlock(slot.last_node, slot.mark)
         if slot.row is not None:
             memory = self.memory
             if slot.protected < slot.allocated:
@@ -115,6 +124,7 @@ class StreamingCache:
             if not row_in_use:
                 memory.lose_names(slot.row, 0, slot.tag, "its row was handed back")
             memory.rows.give_back(slot.row, slot.tag)
+        self.release.leftover.closed(self.memory, slot, in_use=row_in_use)
         self.memory.book.post(name, None)
 
     def free_from(self, row: int, start: int, stop: int, owner: int) -> None:

@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-C, A, P, OUT, LIMIT, DEVICE, ROW, COUNTED, TAG, KEY, WRITER, STOP, MAX_NEW, GONE = range(14)
+C, A, P, OUT, LIMIT, DEVICE, ROW, COUNTED, TAG, KEY, WRITER, STOP, MAX_NEW, GONE, E, STEPS = range(16)
 """committed, allocated, protected, output tokens, output count at which it must be looked at, device length, row,
 whether the release's `uncached` counts it; owner tag, token stream, canary header of its writer, position of its EOS,
-output limit, and whether it is FINISHED or RETRACTED."""
-FIELDS = 14
+output limit, whether it is FINISHED or RETRACTED; how far its windowed half was given back, its decode steps."""
+FIELDS = 16
 FINISHED, RETRACTED = 1, 2
 NO_ROW = -1
 
@@ -25,7 +25,7 @@ NO_ROW = -1
 class ReqTable:
     """One column per request, one line per field.
 
-    Whenever a cursor (c, a or p) moves, `version` grows, and `moved` names the request, or `all_moved` says that a
+    Whenever a cursor (c, a, p or e) moves, `version` grows, and `moved` names the request, or `all_moved` says that a
     whole batch did. A plain decode step only adds to `steps`: it moves c and a of all its requests on by one, so that
     sums over a batch can be carried on without a new pass.
     """

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from policies.releases import compose
-from sim.config import PoolConfig, RunConfig, SchedulerConfig
+from sim.config import MambaConfig, PoolConfig, RunConfig, SchedulerConfig, SwaConfig
 from sim.driver import Driver
 from sim.engines.model import ModelEngine
 from sim.engines.protocol import Request, RetractHow, StepReport, Terms
@@ -29,10 +29,11 @@ class Rig:
     def __init__(
         self, release: str = "sglang-0.5.11", *, revert: Sequence[int] = (), add: Sequence[int] = (),
         decide: Mapping[str, str] | None = None, tokens: int = 1000, page_size: int = 1, rows: int = 8,
-        context: int = 512, seed: int = 0, audit: Any = "event", **scheduler: Any,
+        context: int = 512, seed: int = 0, audit: Any = "event", swa: SwaConfig | None = None,
+        mamba: MambaConfig | None = None, **scheduler: Any,
     ) -> None:  # fmt: skip
         knobs = {"max_running": 8, "session_gate": False, **scheduler}
-        pool = PoolConfig(tokens=tokens, page_size=page_size, rows=rows, context=context)
+        pool = PoolConfig(tokens=tokens, page_size=page_size, rows=rows, context=context, swa=swa, mamba=mamba)
         config = RunConfig(pool=pool, scheduler=SchedulerConfig(**knobs), seed=seed, audit=audit)
         self.engine = ModelEngine(config, compose(release, revert=revert, add=add, decide=decide))
         self.auditor = Auditor(self.engine)

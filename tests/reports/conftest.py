@@ -162,3 +162,17 @@ def save_run() -> Callable[..., Path]:
 @pytest.fixture
 def scenario_of_four(tmp_path: Path) -> Path:
     return four_kinds(tmp_path / "tail")
+
+
+def with_states(made: Story, *, size: int = 24) -> Story:
+    """The same story with a pool of states beside it: one for each turn that runs."""
+    running = made["running"]
+    terms = np.column_stack([size - running, *np.zeros((3, len(running)), dtype=np.int64), running])
+    none = np.zeros(len(running), dtype=np.int64)
+    more = {"mamba": terms, "mamba_lost": none, "mamba_extra": none.copy(), "mamba_delta": none.copy()}
+    return made | more | {"mamba_total": np.int64(size)}
+
+
+@pytest.fixture
+def states_too() -> Callable[..., Story]:
+    return with_states

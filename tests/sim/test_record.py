@@ -31,7 +31,7 @@ def record(tmp_path, tiny_engine, scripted_auditor):
         def __init__(self, script=None, audited=True, **engine):
             self.engine = tiny_engine(**engine)
             self.auditor = scripted_auditor(self.engine, script) if audited else None
-            self.recorder = Recorder(tmp_path / "run", {"kvledger": 1}, 1000)
+            self.recorder = Recorder(tmp_path / "run", {"kvledger": 1}, {"full": 1000})
             self.driver = Driver(self.engine, self.auditor, self.recorder)
 
         def lines(self, name):
@@ -148,6 +148,34 @@ def test_thinning_keeps_the_extremes_of_delta_and_both_ends(deltas, limit):
     assert {p[10] for p in kept} >= {min(deltas), max(deltas)}
     assert (kept[0][0], kept[-1][0]) == (1, len(deltas))
     assert [p[0] for p in kept] == sorted({p[0] for p in kept})
+
+
+@given(
+    st.lists(st.tuples(st.integers(-5, 5), st.integers(-5, 5), st.integers(-5, 5)), min_size=1, max_size=300),
+    st.integers(24, 60),
+)
+def test_thinning_keeps_the_extremes_of_every_pool(deltas, limit):
+    series = Series(limit, pools=3)
+    for event, (full, swa, mamba) in enumerate(deltas, 1):
+        series.add((*point(event, full), *[0] * 7, swa, *[0] * 7, mamba))
+    kept = series.points()
+    assert len(kept) <= limit
+    for column, number in ((10, 0), (20, 1), (28, 2)):
+        those = [delta[number] for delta in deltas]
+        assert {p[column] for p in kept} >= {min(those), max(those)}
+    assert [p[0] for p in kept] == sorted({p[0] for p in kept})
+
+
+def test_the_series_of_every_pool_is_saved(tmp_path):
+    series = Series(pools=2)
+    for event in (1, 2):
+        series.add((*point(event), 70, 1, 2, 3, 4, 5, 6, event))
+    series.save(tmp_path / "series.npz", {"full": 1000, "swa": 80})
+    with np.load(tmp_path / "series.npz") as saved:
+        assert saved["swa"].tolist() == [[70, 1, 2, 3, 4]] * 2
+        assert (saved["swa_lost"].tolist(), saved["swa_extra"].tolist()) == ([5, 5], [6, 6])
+        assert (saved["swa_delta"].tolist(), int(saved["swa_total"])) == ([1, 2], 80)
+        assert saved["full"].shape == (2, 5)
 
 
 def test_one_wrong_event_in_a_million_stays_in_the_series():

@@ -42,7 +42,9 @@ def server_args(plain: Any, config: RunConfig) -> Any:
         "enable_priority_scheduling": knobs.priority, "disable_priority_preemption": not knobs.preemption,
         "schedule_low_priority_values_first": knobs.low_priority_first, "max_prefill_tokens": knobs.max_prefill_tokens,
         "priority_scheduling_preemption_threshold": knobs.preemption_threshold, "enable_prefill_delayer": False,
-        "mamba_scheduler_strategy": "no_buffer", "speculative_algorithm": "EAGLE" if spec else None,
+        "mamba_scheduler_strategy": pool.mamba.strategy if pool.mamba else "no_buffer",
+        "mamba_track_interval": pool.mamba.track_interval if pool.mamba else 256,
+        "speculative_algorithm": "EAGLE" if spec else None,
         "speculative_num_steps": spec.steps if spec else None, "speculative_eagle_topk": spec.topk if spec else None,
         "speculative_num_draft_tokens": spec.draft if spec else None,
     }  # fmt: skip
@@ -55,7 +57,7 @@ def set_environment(modules: Any, config: RunConfig) -> None:
     """What the release reads from its environment, once or at every look."""
     knobs = config.scheduler
     testing = knobs.test_retract
-    looked_up = {
+    looked_up: dict[str, Any] = {
         "SGLANG_ENABLE_STRICT_MEM_CHECK_DURING_BUSY": knobs.busy_check,
         "SGLANG_ENABLE_STRICT_MEM_CHECK_DURING_IDLE": knobs.idle_check == "raise",
         "SGLANG_DISABLE_CONSECUTIVE_PREFILL_OVERLAP": not knobs.consecutive_prefill_overlap,
@@ -65,8 +67,12 @@ def set_environment(modules: Any, config: RunConfig) -> None:
         "SGLANG_ENABLE_SPEC_V2": knobs.spec_v2,
     }
     envs = modules.environ.envs
+    if config.pool.swa and hasattr(envs, "SGLANG_SWA_EVICTION_INTERVAL_MULTIPLIER"):
+        looked_up["SGLANG_SWA_EVICTION_INTERVAL_MULTIPLIER"] = config.pool.swa.eviction_multiplier
     for name, value in looked_up.items():
         getattr(envs, name).get = lambda value=value: value
+    for module in (modules.schedule_batch, modules.server_args):
+        module.FLA_CHUNK_SIZE = config.pool.mamba.chunk if config.pool.mamba else 64
     scheduler = modules.scheduler
     scheduler.TEST_RETRACT = testing is not None
     scheduler.TEST_RETRACT_INTERVAL = testing.interval if testing else 3

@@ -15,6 +15,7 @@ from sim.engines.sglang.arguments import defaults, server_args, set_environment,
 from sim.engines.sglang.checks import hear_idle_failures
 from sim.engines.sglang.clock import Clock
 from sim.engines.sglang.events import Events, Removals, listening_adder
+from sim.engines.sglang.pools import set_pools
 from sim.engines.sglang.quiet import quiet_scheduler
 from sim.world import VOCABULARY_BITS
 
@@ -86,44 +87,12 @@ class Host:
         made.enable_overlap, made.enable_overlap_mlx = knobs.overlap, False
         made.disaggregation_mode = modules.scheduler.DisaggregationMode.NULL
         made.spec_algorithm = modules.spec_algorithm.EAGLE if spec else modules.spec_algorithm.NONE
-        made.is_hybrid_swa = made.is_hybrid_ssm = made.enable_hisparse = False
+        made.enable_hisparse = False
         made.is_generation, made.device = True, "cpu"
-        self._memory(made, config)
+        set_pools(modules, made, config, self._parameters)
         self._limits(made, config)
         self._surroundings(made)
         return made
-
-    def _memory(self, made: Any, config: RunConfig) -> None:
-        """Pools and prefix cache, chosen as the release chooses them."""
-        modules, pool, knobs = self.modules, config.pool, config.scheduler
-        made.page_size, made.max_total_num_tokens = pool.page_size, pool.tokens
-        made.sliding_window_size = None
-        made.req_to_token_pool = modules.memory_pool.ReqToTokenPool(
-            size=pool.rows, max_context_len=config.row_width, device="cpu", enable_memory_saver=False
-        )
-        kinds = modules.allocator
-        if pool.page_size == 1:
-            allocator = kinds.TokenToKVPoolAllocator(pool.tokens, torch.float16, "cpu", None, False)
-        else:
-            allocator = kinds.PagedTokenToKVPoolAllocator(
-                pool.tokens, pool.page_size, torch.float16, "cpu", None, False
-            )
-        made.token_to_kv_pool_allocator = allocator
-        wanted = {
-            "disable": not knobs.radix, "req_to_token_pool": made.req_to_token_pool,
-            "token_to_kv_pool_allocator": allocator, "page_size": pool.page_size,
-            "is_eagle": knobs.speculative is not None, "eviction_policy": knobs.eviction,
-            "chunked_prefill_size": knobs.chunked_prefill, "sliding_window_size": None,
-        }  # fmt: skip
-        params = modules.cache_init_params.CacheInitParams(
-            **{name: value for name, value in wanted.items() if name in self._parameters}
-        )
-        if not knobs.radix and knobs.chunked_prefill is not None:
-            inner = modules.chunk_cache.ChunkCache(params)
-        else:
-            inner = modules.radix_cache.RadixCache(params)
-        made.tree_cache = modules.streaming(inner)
-        inner.listener = made.tree_cache.listener = made.listener
 
     def _limits(self, made: Any, config: RunConfig) -> None:
         """Running status, queue, limits, policy: the real initialisers where they can run."""

@@ -34,6 +34,21 @@ def uncompiled(_: Any) -> Callable[..., Any]:
     return compiled
 
 
+def unpinned(module: Any) -> Callable[..., Any]:
+    """`torch.tensor` without the wish for pinned memory."""
+    original = module.tensor
+
+    def tensor(*args: Any, pin_memory: bool = False, **options: Any) -> Any:
+        return original(*args, **options)
+
+    return tensor
+
+
+def itself(_: Any) -> Callable[..., Any]:
+    """A method that gives back what it is called on."""
+    return lambda subject, *args, **options: subject
+
+
 def alloc_extend(module: Any) -> Launch:
     """Slots of a prefill in pages, by the release's own loop; too few free pages leave `out` as it is."""
 
@@ -45,8 +60,6 @@ def alloc_extend(module: Any) -> Launch:
             return  # the caller looks at the same number next, and discards `out`
         if bool((seq_lens < prefix_lens).any()):
             return  # the real kernel's masks store nothing for such a request; the scheduler's assertion comes next
-        if bool((seq_lens < prefix_lens).any()):
-            return  # the kernel's masks store nothing there; the scheduler's own assertion comes next
         wide = torch.int64
         module.alloc_extend_naive(
             prefix_lens.to(wide), seq_lens.to(wide), last_loc.to(wide), _never_empty(free_pages), out, page_size, "cpu"

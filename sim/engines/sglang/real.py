@@ -30,6 +30,7 @@ from sim.engines.sglang.loop import Loop
 from sim.engines.sglang.reaper import Reaper
 from sim.engines.sglang.snapshots import layout_of, snapshot_of
 from sim.engines.sglang.speculation import SpeculativeV2
+from sim.engines.sglang.terms import Books
 from sim.world import Ints
 
 _REMEMBERED = 4096
@@ -71,6 +72,7 @@ class RealEngine:
         self.canary: Any = None
         self._events = self.scheduler.listener
         self._checks = Checks(modules, self.scheduler, config.scheduler.busy_check)
+        self._books = Books(modules, self.scheduler)
         knobs = config.scheduler
         passes = SpeculativeV2 if knobs.spec_v2 else SpeculativeV1 if knobs.spec_v1 else Forward
         self._loop = Loop(self.scheduler, self._checks, passes(self).run)
@@ -247,12 +249,12 @@ class RealEngine:
     @_guarded
     def terms(self) -> dict[str, Terms]:
         """The books of each pool, by the release's own formulas."""
-        return {"full": self._checks.terms()}
+        return self._books.terms()
 
     @_guarded
     def snapshot(self) -> Snapshot:
         """The state between two operations."""
-        return snapshot_of(self.scheduler, self._checks.terms())
+        return snapshot_of(self.scheduler, self._books.terms())
 
     @_guarded
     def layout(self) -> Layout:

@@ -7,6 +7,10 @@
 22897  overshoot is not trimmed
 22651  the bonus slot of a round is claimed when the round is resolved
 21875  a session closes under its running turn
+22900  the cursor of what left the window may stand beyond a turn that was trimmed
+21404  a state copied for a request that is not admitted stays with it
+23327  that state is given back also where it is its session's
+23496  a session that closes keeps its states
 """
 
 from __future__ import annotations
@@ -171,8 +175,37 @@ def _close_at_once(modules: Any, _: frozenset[int]) -> None:
     )
 
 
+def _keep_cursor(modules: Any, numbers: frozenset[int]) -> None:
+    """22900; without 22897 nothing is trimmed."""
+    line = "req.swa_evicted_seqlen = min(req.swa_evicted_seqlen, target)"
+    if 22897 not in numbers:
+        rewrite(modules.streaming, "_trim_overshoot", {line: "pass"})
+
+
+_PREFILL = "_get_new_batch_prefill_raw"
+_ADDED = "added = len(adder.can_run_list) > 0 and req is adder.can_run_list[-1]"
+
+
+def _keep_copied(modules: Any, _: frozenset[int]) -> None:
+    """21404."""
+    rewrite(modules.scheduler.Scheduler, _PREFILL, {_ADDED: "added = True"})
+
+
+def _free_borrowed(modules: Any, numbers: frozenset[int]) -> None:
+    """23327; without 21404 nothing is given back there."""
+    if 21404 not in numbers:
+        rewrite(modules.scheduler.Scheduler, _PREFILL, {'and not getattr(req, "session", None)': "and True"})
+
+
+def _keep_states(modules: Any, _: frozenset[int]) -> None:
+    """23496."""
+    method(modules.streaming, "_free_slot_mamba")
+    modules.streaming._free_slot_mamba = _nothing
+
+
 # In the order in which they are applied; 22790 before 22862, which wraps what is left of the end of a turn.
 REVERTS: dict[int, Patch] = {
+    21404: _keep_copied,
     21875: _close_at_once,
     22273: _lend_to_refused,
     22651: _claim_late,
@@ -180,4 +213,7 @@ REVERTS: dict[int, Patch] = {
     22790: _aborts,
     22862: _keep_tail,
     22897: _keep_overshoot,
+    22900: _keep_cursor,
+    23327: _free_borrowed,
+    23496: _keep_states,
 }

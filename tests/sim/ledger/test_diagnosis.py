@@ -11,7 +11,7 @@ def borrowed(rig):
     rig.run_turn("a/1", 20, 6)
     rig.turn("a/2", 10, 4)
     rig.step()
-    return miscounts(rig.engine.scheduler)
+    return miscounts(rig.engine.scheduler, "full")
 
 
 def test_sound_books_have_no_miscount():
@@ -33,7 +33,7 @@ def test_a_finished_turn_that_is_still_in_the_last_batch():
     rig.open("a")
     rig.turn("a/1", 20, 6)
     rig.step(6)
-    (found,) = miscounts(rig.engine.scheduler)
+    (found,) = miscounts(rig.engine.scheduler, "full")
     assert (found.session, found.true, found.counted) == ("a", 5, 10)
 
 
@@ -47,7 +47,7 @@ def test_a_flagged_slot_that_nobody_borrows_counts_nothing():
     rig.refuse("a/2", 1)
     rig.turn("a/2", 10, 4)
     rig.step()
-    (found,) = miscounts(rig.engine.scheduler)
+    (found,) = miscounts(rig.engine.scheduler, "full")
     assert found.text == "session a owns 6 private tokens, the books count none of them"
     assert [(v.verdict, v.size) for v in rig.verdicts] == [("false-alarm", -6)]
 
@@ -60,6 +60,6 @@ def test_a_chunk_that_is_in_no_batch_counts_nothing():
     rig.send("r", 12, 3)
     rig.step()
     rig.retract("o")
-    (found,) = miscounts(rig.engine.scheduler)
+    (found,) = miscounts(rig.engine.scheduler, "full")
     assert found.text == "request r owns 5 private tokens, the books count none of them"
     assert [(v.verdict, v.size, v.request) for v in rig.verdicts] == [("false-alarm", -5, "r")]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from sim.engines.protocol import EngineCrash, Terms
+from sim.engines.protocol import POOLS, EngineCrash, Terms
 from sim.ledger.docket import MOST_VERDICTS
 from sim.ledger.findings import Breach, Miscount, Misread, PoolCount
 from sim.ledger.judge import Judge
@@ -11,28 +11,39 @@ from sim.ledger.owners import Context, Fault
 TOTAL = 100
 
 
-def books(delta=0, *, held=10, uncached=20):
-    """Books of 100 tokens that are off by `delta`."""
+def terms(delta=0, *, held=10, uncached=20):
+    """Terms of 100 tokens that are off by `delta`."""
     return Terms(40 + delta, 20, 10, held, uncached, 70 + held + uncached)
+
+
+def books(delta=0, *, pool="full", **more):
+    """The books of all pools, those of one of them off by `delta`."""
+    return {name: terms(delta if name == pool else 0, **more) for name in POOLS}
 
 
 def count(lost=0, extra=0, pool="full"):
     return PoolCount(pool, lost, extra, tuple(range(lost))[:16], tuple(range(50, 50 + extra))[:16])
 
 
+def counted(*counts):
+    """All pools and the rows, sound but for these."""
+    return {name: count(pool=name) for name in (*POOLS, "rows")} | {one.pool: one for one in counts}
+
+
 class Evidence:
     """What is found whenever the judge asks."""
 
     def __init__(self):
-        self.full, self.rows, self.wrong = count(), count(pool="rows"), []
+        self.wrong = []
         self.asked = 0
+        self.found = counted()
 
     def counts(self):
         self.asked += 1
-        return {"full": self.full, "rows": self.rows}
+        return self.found
 
-    def miscounts(self):
-        return self.wrong
+    def miscounts(self, pool):
+        return [wrong for wrong in self.wrong if wrong.pool == pool]
 
 
 @pytest.fixture
@@ -46,8 +57,8 @@ def judge(evidence):
     return Judge(at, evidence, books())
 
 
-def fault(kind, size, **more):
-    made = {"kind": kind, "pool": "full", "what": "it happened", "count": size, "units": [1], "event": 6}
+def fault(kind, size, pool="full", **more):
+    made = {"kind": kind, "pool": pool, "what": "it happened", "count": size, "units": [1], "event": 6}
     return Fault(**made, iteration=4, time=1.0, op="abort", **{"request": "q", "session": None, **more})
 
 
@@ -63,11 +74,13 @@ def test_books_that_balance_over_a_sound_ledger_are_clean(judge):
     assert shown(judge) == []
 
 
-def test_books_that_are_off_over_a_sound_ledger_are_a_false_alarm_and_name_who_is_counted_wrongly(judge, evidence):
-    evidence.wrong = [Miscount("a", "a/2", 26, 20, "session a owns 20, the books count 26")]
-    judge.judge(books(6))
+@pytest.mark.parametrize("pool", POOLS)
+def test_books_off_over_a_sound_ledger_are_a_false_alarm_and_name_who_is_counted_wrongly(judge, evidence, pool):
+    evidence.wrong = [Miscount("a", "a/2", 26, 20, "session a owns 20, the books count 26", pool)]
+    evidence.wrong += [Miscount("b", None, 1, 2, "of another pool", other) for other in POOLS if other != pool]
+    judge.judge(books(6, pool=pool))
     (alarm,) = judge.docket.opened()
-    assert (alarm.verdict, alarm.size, alarm.invariant) == ("false-alarm", 6, "INV-1")
+    assert (alarm.verdict, alarm.pool, alarm.size, alarm.invariant) == ("false-alarm", pool, 6, "INV-1")
     assert (alarm.request, alarm.session) == ("a/2", "a")
     assert alarm.cause.what == "session a owns 20, the books count 26"
 
@@ -75,26 +88,32 @@ def test_books_that_are_off_over_a_sound_ledger_are_a_false_alarm_and_name_who_i
 @pytest.mark.parametrize(
     ("kind", "lost", "extra", "expected"),
     [
-        ("orphan", 3, 0, ("leak", "full", -3)),
-        ("double-free", 0, 3, ("double-free", "full", 3)),
-        ("foreign-free", 0, 3, ("alias", "full", 3)),
-        ("alias", 0, 3, ("alias", "full", 3)),
+        ("orphan", 3, 0, ("leak", -3)),
+        ("double-free", 0, 3, ("double-free", 3)),
+        ("foreign-free", 0, 3, ("alias", 3)),
+        ("alias", 0, 3, ("alias", 3)),
     ],
 )
-def test_a_posting_that_went_wrong_and_moved_the_books_is_what_it_did(judge, evidence, kind, lost, extra, expected):
-    evidence.full = count(lost, extra)
-    judge.judge(books(extra - lost), faults=[fault(kind, 3)], touched=True)
+@pytest.mark.parametrize("pool", POOLS)
+def test_a_posting_that_went_wrong_and_moved_the_books_is_what_it_did(
+    judge, evidence, kind, lost, extra, expected, pool
+):
+    evidence.found = counted(count(lost, extra, pool))
+    judge.judge(books(extra - lost, pool=pool), faults=[fault(kind, 3, pool)], touched=True)
     (verdict,) = judge.docket.opened()
-    assert (verdict.verdict, verdict.pool, verdict.size) == expected
+    assert (verdict.verdict, verdict.size) == expected
+    assert verdict.pool == pool
+    assert "off by -3" in verdict.message or "off by +3" in verdict.message
     assert (verdict.invariant, verdict.request, verdict.session) == ("INV-3", "q", None)
     assert (verdict.event, verdict.cause.event, verdict.cause.op, verdict.cause.slots) == (7, 6, "abort", [1])
 
 
 @pytest.mark.parametrize(("lost", "extra", "size"), [(4, 0, -4), (0, 4, 4)])
-def test_books_that_balance_over_a_ledger_that_is_not_sound_are_silent(judge, evidence, lost, extra, size):
-    judge.recounted({"full": count(lost, extra), "rows": evidence.rows})
+@pytest.mark.parametrize("pool", POOLS)
+def test_books_that_balance_over_a_ledger_that_is_not_sound_are_silent(judge, lost, extra, size, pool):
+    judge.recounted(counted(count(lost, extra, pool)))
     (verdict,) = judge.docket.opened()
-    assert (verdict.verdict, verdict.size) == ("silent", size)
+    assert (verdict.verdict, verdict.pool, verdict.size) == ("silent", pool, size)
     assert verdict.message.startswith("leak: " if lost else "alias: ")
 
 
@@ -114,15 +133,18 @@ def test_a_cursor_out_of_order_and_a_row_with_two(judge, invariant, expected):
 
 
 def test_more_held_and_uncached_than_there_is_passes_a_limit_once(judge):
-    over = Terms(-20, 0, 0, 60, 60, TOTAL)
+    over = {**books(), "full": Terms(-20, 0, 0, 60, 60, TOTAL), "swa": Terms(-1, 0, 0, 1, 100, TOTAL)}
     judge.judge(over)
     judge.judge(over)
-    assert [(v.invariant, v.size) for v in judge.docket.opened()] == [("INV-2", 20)]
+    assert [(v.invariant, v.pool, v.size) for v in judge.docket.opened()] == [
+        ("INV-2", "full", 20),
+        ("INV-2", "swa", 1),
+    ]
 
 
 @pytest.mark.parametrize(("kind", "invariant"), [("RuntimeError", "INV-8"), ("AttributeError", "INV-3")])
 def test_a_crash_is_seen_by_itself_and_shows_what_nobody_had_seen(judge, evidence, kind, invariant):
-    judge.recounted({"full": count(lost=1), "rows": evidence.rows})
+    judge.recounted(counted(count(lost=1)))
     judge.crash(EngineCrash(kind, "no row"))
     before, crash = judge.docket.opened()
     assert (crash.verdict, crash.size, crash.invariant, crash.detected_by) == ("crash", 0, invariant, "crash")
@@ -139,26 +161,26 @@ def test_work_that_waits_for_ever_is_stuck(judge):
 
 
 def test_a_false_alarm_does_not_hide_a_loss_of_the_same_event(judge, evidence):
-    evidence.full = count(lost=4)
+    evidence.found = counted(count(lost=4))
     judge.judge(books(12), faults=[fault("orphan", 4)], touched=True)
     assert shown(judge) == [("leak", "full", -4), ("false-alarm", "full", 16)]
 
 
 def test_a_loss_beyond_what_the_postings_show_is_a_finding_of_its_own(judge, evidence):
-    evidence.full = count(lost=5)
+    evidence.found = counted(count(lost=5))
     judge.judge(books(-5), faults=[fault("orphan", 2)], touched=True)
     assert shown(judge) == [("leak", "full", -2), ("leak", "full", -3)]
 
 
 def test_before_the_check_is_blamed_the_memory_is_counted(judge, evidence):
-    evidence.full = count(lost=3)
+    evidence.found = counted(count(lost=3))
     judge.judge(books(-3))
     assert evidence.asked == 1
     assert shown(judge) == [("leak", "full", -3)]
 
 
 def test_what_is_known_is_told_once(judge, evidence):
-    evidence.full = count(lost=3)
+    evidence.found = counted(count(lost=3))
     judge.judge(books(-3), faults=[fault("orphan", 3)], touched=True)
     judge.recounted(evidence.counts())
     judge.judge(books(-3))
@@ -167,7 +189,7 @@ def test_what_is_known_is_told_once(judge, evidence):
 
 
 def test_what_a_recount_finds_names_the_event_and_whom_it_is_about(judge, evidence):
-    judge.recounted({"full": count(lost=2), "rows": count(extra=1, pool="rows")})
+    judge.recounted(counted(count(lost=2), count(extra=1, pool="rows")))
     slots, row = judge.docket.opened()
     assert (slots.request, slots.session, slots.cause.slots, slots.cause.count) == ("r", "s", [0, 1], 2)
     assert "found by the recount" in slots.cause.what
@@ -175,12 +197,12 @@ def test_what_a_recount_finds_names_the_event_and_whom_it_is_about(judge, eviden
 
 
 def test_rows_that_belong_to_nobody(judge, evidence):
-    judge.recounted({"full": count(), "rows": count(lost=2, pool="rows")})
+    judge.recounted(counted(count(lost=2, pool="rows")))
     assert shown(judge) == [("leak", "rows", -2)]
 
 
 def test_where_the_books_cannot_be_told_only_the_damage_is_judged(judge, evidence):
-    evidence.full = count(lost=2)
+    evidence.found = counted(count(lost=2))
     judge.judge(None, faults=[fault("orphan", 2)], touched=True)
     assert [size for _, _, size in shown(judge)] == [-2]
 
@@ -194,6 +216,44 @@ def test_a_check_that_fails_sees_what_sums_can_show_and_only_once(judge, evidenc
         "false-alarm": ("busy check", 7),
         "corrupt": ("never", None),
     }
+
+
+def test_each_pool_is_judged_by_itself(judge, evidence):
+    """A loss that one pool's books show is silent in another whose books balance over it by another mistake."""
+    evidence.found = counted(count(lost=3), count(lost=3, pool="swa"))
+    faults = [fault("orphan", 3), fault("orphan", 3, "swa")]
+    judge.judge(books(-3), faults=faults, touched=True)
+    assert shown(judge) == [("leak", "full", -3), ("silent", "swa", -3), ("false-alarm", "swa", 3)]
+
+
+def test_a_text_of_another_pool_at_the_same_place_is_another_finding(judge):
+    judge.misread([Misread("r", None, "wrong", 1, (9,)), Misread("r", None, "wrong", 1, (9,), pool="swa")] * 2)
+    assert [v.pool for v in judge.docket.opened()] == ["full", "swa"]
+
+
+@pytest.mark.parametrize(
+    ("by", "message", "seen"),
+    [
+        ("busy check", "Full Pool Mem Leak Detected! [full] …", {"full"}),
+        ("busy check", "SWA Pool Mem Leak Detected! [swa] …", {"swa"}),
+        ("idle check", "pool memory leak detected! [full] …", {"full", "swa", "mamba", "rows"}),
+        ("idle check", "req_to_token_pool memory leak detected!available_size=3", {"rows"}),
+    ],
+)
+def test_a_check_that_fails_sees_the_pools_that_it_looks_at(judge, evidence, by, message, seen):
+    evidence.found = counted(*(count(lost=1, pool=pool) for pool in (*POOLS, "rows")))
+    faults = [fault("orphan", 1, pool) for pool in (*POOLS, "rows")]
+    judge.judge({pool: terms(-1) for pool in POOLS}, faults=faults, touched=True)
+    judge.alarm(by, message)
+    assert {v.pool for v in judge.docket.verdicts if v.detected_by == by} == seen
+
+
+def test_an_idle_check_that_leaves_out_what_sessions_hold_is_wrong_by_itself(judge):
+    """0.5.10 takes every state that is in use for the tree's: the books balance, its check does not."""
+    for _ in range(2):
+        judge.alarm("idle check", "token_to_kv_pool_allocator memory leak detected! leaked_mamba_pages={3}")
+    (alarm,) = judge.docket.opened()
+    assert (alarm.verdict, alarm.pool, alarm.size, alarm.detected_by) == ("false-alarm", "mamba", -10, "idle check")
 
 
 def test_beyond_a_thousand_verdicts_they_are_only_counted(judge):

@@ -214,7 +214,7 @@ def test_session_held_that_is_not_kept_up(monkeypatch):
 def test_uncached_that_is_stale(monkeypatch):
     rig = small()
     view = rig.engine.scheduler.view
-    monkeypatch.setattr(view, "uncached", lambda: view._uncached)
+    monkeypatch.setattr(view, "uncached", lambda pool="full": view._uncached.get(pool, 0))
     assert found(rig) == ["our fault"]
 
 

@@ -3,7 +3,11 @@
 import pytest
 from helpers.rig import Rig
 
-from sim.ledger.recount import Recount, live_requests
+from sim.ledger.holders import live_requests
+from sim.ledger.locks import lock_breaches
+from sim.ledger.readback import read_back
+from sim.ledger.rebook import books
+from sim.ledger.recount import Recount
 
 
 def idle_rig(**more):
@@ -17,8 +21,8 @@ def idle_rig(**more):
 
 
 def counted(rig):
-    recount = Recount(rig.engine.scheduler)
-    return recount.full(), recount.rows()
+    counts = Recount(rig.engine.scheduler).counts()
+    return counts["full"], counts["rows"]
 
 
 @pytest.mark.parametrize("page_size", [1, 4, 16])
@@ -32,7 +36,7 @@ def test_a_sound_pool_has_nothing_lost_and_nothing_extra(page_size, radix):
 def test_its_terms_are_those_of_the_books():
     """26 of 96 in the session, of which 20 are protected; 12 evictable."""
     rig = idle_rig()
-    terms = Recount(rig.engine.scheduler).terms()
+    terms = books(rig.engine.scheduler)["full"]
     assert terms == rig.terms == (58, 12, 20, 6, 0, 96)
 
 
@@ -40,7 +44,7 @@ def test_its_terms_while_a_turn_borrows_its_slot():
     rig = idle_rig()
     rig.turn("a/2", 10, 4)
     rig.step(2)
-    terms = Recount(rig.engine.scheduler).terms()
+    terms = books(rig.engine.scheduler)["full"]
     assert terms == rig.terms == (47, 12, 20, 0, 17, 96)
 
 
@@ -164,7 +168,7 @@ def test_every_lock_has_a_holder():
     rig = idle_rig()
     rig.send("s", 8, 4)
     rig.step(2)
-    assert Recount(rig.engine.scheduler).locks() == []
+    assert lock_breaches(rig.engine.scheduler) == []
 
 
 @pytest.mark.parametrize("by", [1, -1])
@@ -172,13 +176,13 @@ def test_a_lock_without_a_holder_or_a_holder_without_a_lock(by):
     rig = idle_rig()
     held = next(n for n in rig.engine.scheduler.memory.tree.nodes() if n.lock_ref)
     held.lock_ref += by
-    (found,) = Recount(rig.engine.scheduler).locks()
-    assert found == f"a node of 20 tokens has lock_ref {1 + by}, but 1 hold it"
+    (found,) = lock_breaches(rig.engine.scheduler)
+    assert found.text == f"a node of 20 tokens has lock_ref {1 + by}, but 1 hold it"
 
 
 def misreads(rig):
     scheduler = rig.engine.scheduler
-    Recount(scheduler).read_back()
+    read_back(scheduler)
     found, scheduler.forward.misreads[:] = list(scheduler.forward.misreads), []
     return [(m.rid, m.what.split(" of request")[0], m.size) for m in found]
 

@@ -7,7 +7,8 @@ from helpers.kvtest import plain
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sim.memory.backend import NumpyBackend, TorchBackend, backend
+from sim.memory.backend import NumpyBackend, backend
+from sim.memory.devices import TorchBackend
 
 NUMPY, TORCH = NumpyBackend(), TorchBackend("cpu")
 BOTH = (NUMPY, TORCH)
@@ -47,16 +48,17 @@ def test_arange_counts_from_start_to_before_stop(start, length):
 
 @given(values)
 @settings(max_examples=60, deadline=None)
-def test_count_and_any_look_for_what_is_not_zero(numbers):
+def test_count_any_and_flagged_look_for_what_is_not_zero(numbers):
     for place in BOTH:
-        array = place.put([n % 3 for n in numbers])
+        array = place.send(place.put([n % 3 for n in numbers]))
         assert place.count(array) == sum(n % 3 != 0 for n in numbers)
         assert place.any(array != 0) is any(n % 3 for n in numbers)
+        assert place.flagged([array == 7, array != 0, array > 9]) is any(n % 3 for n in numbers)
 
 
 @pytest.mark.parametrize("place", BOTH, ids=["numpy", "torch"])
 def test_a_copy_is_not_reached_by_later_writes(place):
-    _, array = place.zeros(4)
+    _, array = place.twin(4)
     kept = place.copy(array[1:3])
     array[1:3] = 7
     assert plain(kept) == [0, 0]
@@ -65,26 +67,71 @@ def test_a_copy_is_not_reached_by_later_writes(place):
 
 @pytest.mark.parametrize("place", BOTH, ids=["numpy", "torch"])
 def test_a_copy_of_int32_is_int64(place):
-    _, array = place.zeros((2, 3), torch.int32)
+    _, array = place.twin((2, 3), torch.int32)
     array[1, 2] = 9
     kept = place.copy(array[1])
     assert plain(kept) == [0, 0, 9]
     assert str(kept.dtype).endswith("int64")
 
 
-@pytest.mark.parametrize("place", BOTH, ids=["numpy", "torch"])
-def test_writing_through_the_array_changes_the_tensor(place):
-    tensor, array = place.zeros((2, 3))
+KINDS = [(place, kind) for place in BOTH for kind in ("zeros", "twin")]
+
+
+@pytest.mark.parametrize(("place", "kind"), KINDS)
+def test_writing_through_the_array_changes_the_tensor(place, kind):
+    tensor, array = getattr(place, kind)((2, 3))
     array[1, 2] = 5
+    array[0, 0:2] = place.put([7, 8])
     assert isinstance(tensor, torch.Tensor)
-    assert tensor.tolist() == [[0, 0, 0], [0, 0, 5]]
+    assert tensor.tolist() == [[7, 8, 0], [0, 0, 5]]
 
 
-@pytest.mark.parametrize("place", BOTH, ids=["numpy", "torch"])
-def test_fancy_indexing_reads_and_writes_by_position(place):
-    _, array = place.zeros(5)
+@pytest.mark.parametrize(("place", "kind"), KINDS)
+def test_fancy_indexing_reads_and_writes_by_position(place, kind):
+    tensor, array = getattr(place, kind)(5)
     array[place.put([4, 1])] = place.put([40, 10])
+    array[[2]] = 6
     assert plain(array[place.put([1, 4, 0])]) == [10, 40, 0]
+    assert tensor.tolist() == [0, 10, 6, 0, 40]
+
+
+@pytest.mark.parametrize(("place", "kind"), KINDS)
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 99)), min_size=1, max_size=12))
+@settings(max_examples=40, deadline=None)
+def test_of_what_is_written_to_one_place_the_last_stays(place, kind, writes):
+    tensor, array = getattr(place, kind)(6)
+    array[place.put([where for where, _ in writes])] = place.put([what for _, what in writes])
+    kept = dict(writes)
+    assert tensor.tolist() == [kept.get(where, 0) for where in range(6)]
+
+
+@pytest.mark.parametrize(("place", "kind"), KINDS)
+def test_another_shape_and_a_slice_are_the_same_memory(place, kind):
+    tensor, array = getattr(place, kind)((2, 3))
+    part = array.reshape(-1) if kind == "twin" else array[:, 0]
+    part[place.put([1])] = 5
+    assert tensor.tolist() == ([[0, 5, 0], [0, 0, 0]] if kind == "twin" else [[0, 0, 0], [5, 0, 0]])
+    assert array.shape == (2, 3)
+    assert len(array) == 2
+
+
+def test_a_twin_cannot_be_changed_behind_the_device():
+    _, array = TORCH.twin(4)
+    with pytest.raises(ValueError, match="read-only"):
+        array[1:3][:] = 7
+
+
+def test_what_is_read_of_an_array_without_a_twin_stays_on_the_device():
+    _, array = TORCH.zeros(4)
+    assert isinstance(array[TORCH.put([1, 2])], torch.Tensor)
+    assert isinstance(TORCH.get(array), np.ndarray)
+
+
+def test_what_was_sent_is_not_reached_by_later_writes():
+    host = np.arange(3)
+    sent = TORCH.send(host)
+    host += 5
+    assert plain(sent) == [0, 1, 2]
 
 
 def test_the_device_name_chooses_the_backend():
@@ -92,6 +139,8 @@ def test_the_device_name_chooses_the_backend():
     assert isinstance(backend("torch:cpu"), TorchBackend)
 
 
-def test_torch_put_accepts_a_tensor_of_another_type():
-    assert plain(TORCH.put(torch.tensor([1, 2], dtype=torch.int32))) == [1, 2]
-    assert TORCH.put(np.array([3], dtype=np.int32)).dtype == torch.int64
+def test_indices_are_host_arrays_on_every_device():
+    for place in BOTH:
+        for array in (place.put([2, 1]), place.arange(0, 2), place.unique(place.put([1, 1])), place.cat([])):
+            assert isinstance(array, np.ndarray)
+            assert array.dtype == np.int64

@@ -113,6 +113,83 @@ WHAT_CANNOT_BE = [
         "7:26: sglang-0.5.10 refuses to start with streaming sessions, speculation and overlap "
         "together; write `session_gate: false` or `overlap: false`",
     ),
+    (
+        "variants: {b: {pool: {swa: {window: 8}}, model: llama-3-8b}}\n",
+        "6:28: llama-3-8b has no windowed layers; leave `swa` out, or write a model that has some: tiny, "
+        "gpt-oss-20b, gpt-oss-120b",
+    ),
+    (
+        "variants: {b: {pool: {mamba: {slots: 8}}, model: gpt-oss-20b}}\n",
+        "6:30: gpt-oss-20b has no recurrent layers; leave `mamba` out, or write a model that has some: tiny, "
+        "qwen3-next-80b-a3b",
+    ),
+    (
+        "variants: {b: {pool: {swa: {tokens: 800, ratio: 0.8}}}}\n",
+        "6:49: `tokens` and `ratio` both say how large the windowed pool is; leave one of the two out",
+    ),
+    (
+        "variants: {b: {pool: {swa: {tokens: 1001}}}}\n",
+        "6:37: the windowed pool has 1001 tokens, the full pool only 1000; write `tokens: 1000` or fewer",
+    ),
+    (
+        "variants: {b: {pool: {page_size: 4, swa: {tokens: 402}}}}\n",
+        "6:51: page_size 4 does not divide the 402 tokens of the windowed pool; write `tokens: 400` or `tokens: 404`",
+    ),
+    (
+        "variants: {b: {pool: {swa: {ratio: 0.001}}}}\n",
+        "6:36: the windowed pool has only 1 tokens; write a larger `ratio`, or more `tokens` for the full pool",
+    ),
+    (
+        "variants: {b: {pool: {swa: {ratio: 1.5}}}}\n",
+        "6:36: `ratio`: `1.5` is out of range; write more than 0 and at most 1, e.g. 0.8",
+    ),
+    ("variants: {b: {pool: {swa: {windw: 8}}}}\n", "6:29: unknown key `windw`; did you mean `window`?"),
+    ("variants: {b: {pool: {mamba: {}}}}\n", "6:30: `slots` is missing; write e.g. `slots: 24`"),
+    (
+        "variants: {b: {pool: {mamba: {slots: 8, strategy: buffer}}}}\n",
+        "6:51: `strategy` is `buffer`, which is unknown; did you mean `no_buffer`?",
+    ),
+    (
+        "variants: {b: {pool: {page_size: 4, mamba: {slots: 8}}}}\n",
+        "6:34: no_buffer with the prefix tree keeps states of single tokens, not of pages of 4; "
+        "write `page_size: 1` or `strategy: extra_buffer`",
+    ),
+    (
+        "variants: {b: {pool: {mamba: {slots: 8}}, scheduler: {overlap: true}}}\n",
+        "6:64: no_buffer with the prefix tree switches overlap off; write `overlap: false`, or "
+        "`strategy: extra_buffer`",
+    ),
+    (
+        "variants: {b: {pool: {mamba: {slots: 8, strategy: no_buffer}}, scheduler: {speculative: {}}}}\n",
+        "6:51: no_buffer with the prefix tree does not go together with speculation; write "
+        "`strategy: extra_buffer` or `radix: false`",
+    ),
+    (
+        "variants: {b: {pool: {mamba: {slots: 8, strategy: extra_buffer}}, scheduler: {radix: false}}}\n",
+        "6:51: extra_buffer keeps states for the prefix tree, and there is none; write `strategy: no_buffer` or "
+        "`radix: true`",
+    ),
+    (
+        "variants: {b: {pool: {page_size: 8, mamba: {slots: 8, strategy: extra_buffer, track_interval: 12}}}}\n",
+        "6:95: page_size 8 does not divide track_interval 12; write `track_interval: 16`",
+    ),
+    (
+        "variants: {b: {pool: {page_size: 8, mamba: {slots: 8, strategy: extra_buffer, chunk: 12}}}}\n",
+        "6:86: page_size 8 does not divide chunk 12; write `chunk: 16`",
+    ),
+    (
+        "variants: {b: {pool: {mamba: {slots: 8, strategy: extra_buffer, track_interval: 3}}, "
+        "scheduler: {speculative: {}}}}\n",
+        "6:81: track_interval 3 is less than the 4 drafts of a round; write `track_interval: 4` or more",
+    ),
+    (
+        "expect: {default: {verdict: leak, pool: mamba}}\n",
+        "6:19: this variant has no pool `mamba`; leave it out, or add `mamba` to its `pool`",
+    ),
+    (
+        "expect: {default: {verdict: clean, points: [{at: 0, swa: {delta: 0}}]}}\n",
+        "6:45: this variant has no pool `swa`; leave it out, or add `swa` to its `pool`",
+    ),
 ]
 
 POOLS = [

@@ -17,8 +17,9 @@ EXECUTED: tuple[str, ...] = tuple(
         "managers.schedule_policy", "managers.scheduler", "managers.scheduler_output_processor_mixin",
         "managers.scheduler_runtime_checker_mixin", "managers.utils", "mem_cache.allocator",
         "mem_cache.base_prefix_cache", "mem_cache.cache_init_params", "mem_cache.chunk_cache", "mem_cache.common",
-        "mem_cache.evict_policy", "mem_cache.memory_pool", "mem_cache.radix_cache", "mem_cache.swa_memory_pool",
-        "mem_cache.utils", "model_executor.forward_batch_info", "observability.req_time_stats",
+        "mem_cache.evict_policy", "mem_cache.mamba_radix_cache", "mem_cache.memory_pool", "mem_cache.radix_cache",
+        "mem_cache.swa_memory_pool", "mem_cache.swa_radix_cache", "mem_cache.utils",
+        "model_executor.forward_batch_info", "observability.req_time_stats",
         "sampling.sampling_batch_info", "sampling.sampling_params", "server_args", "speculative.eagle_info",
         "speculative.eagle_info_v2", "speculative.eagle_utils", "speculative.eagle_worker", "speculative.spec_info",
         "speculative.spec_utils", "utils", "utils.common", "utils.torch_memory_saver_adapter",
@@ -26,6 +27,13 @@ EXECUTED: tuple[str, ...] = tuple(
 )  # fmt: skip
 
 ANSWERS: tuple[Answer, ...] = (
+    Answer(
+        name=_S + "distributed.get_tensor_model_parallel_rank", value=zero, reason="there is one rank",
+    ),
+    Answer(
+        name=_S + "layers.attention.fla.chunk_delta_h.CHUNK_SIZE", value=64,
+        reason="the grid on which a recurrent kernel can hand out its state; each run sets its own",
+    ),
     Answer(
         name=_S + "distributed.parallel_state.get_tensor_model_parallel_rank", value=zero, reason="there is one rank",
     ),
@@ -56,6 +64,12 @@ REPLACED: tuple[Replaced, ...] = (
         reason="compiling needs a C++ compiler and seconds; the functions give the same uncompiled",
     ),
     Replaced(name="torch.cuda:is_available", make=kernels.no, reason="pools are on the CPU, also where there is a GPU"),
+    Replaced(
+        name="torch:tensor", make=kernels.unpinned, reason="pinned memory needs a GPU; the tensor is the same without",
+    ),
+    Replaced(
+        name="torch:Tensor.pin_memory", make=kernels.itself, reason="pinned memory needs a GPU; it does without",
+    ),
     *(
         Replaced(name=f"{_S}utils.common:is_{device}", make=kernels.no, reason="there is the CPU and nothing else")
         for device in ("cuda", "hip", "hpu", "xpu", "npu", "musa", "mps")
@@ -106,7 +120,10 @@ MODULES: dict[str, str] = {
     "allocator": _S + "mem_cache.allocator",
     "common": _S + "mem_cache.common",
     "cache_init_params": _S + "mem_cache.cache_init_params",
+    "swa_memory_pool": _S + "mem_cache.swa_memory_pool",
     "radix_cache": _S + "mem_cache.radix_cache",
+    "swa_radix_cache": _S + "mem_cache.swa_radix_cache",
+    "mamba_radix_cache": _S + "mem_cache.mamba_radix_cache",
     "chunk_cache": _S + "mem_cache.chunk_cache",
     "spec_algorithm": _S + "speculative.spec_info:SpeculativeAlgorithm",
     "spec_utils": _S + "speculative.spec_utils",
@@ -116,12 +133,12 @@ MODULES: dict[str, str] = {
     "time_stats": _S + "observability.req_time_stats",
 }
 
-REVERTIBLE: tuple[int, ...] = (21875, 22273, 22651, 22753, 22790, 22862, 22897)
-NOT_REVERTIBLE: tuple[tuple[int, str], ...] = (
-    (22213, "no release has it; 22753 replaced it"),
-    (22900, "it is about sliding windows, which are not driven yet"),
-    (23327, "it is about Mamba slots, which are not driven yet"),
-)
+REVERTIBLE: tuple[int, ...] = (
+    21404, 21875, 22273, 22651, 22753, 22790, 22862, 22897, 22900, 23327, 23496,
+)  # fmt: skip
+NOT_REVERTIBLE: tuple[tuple[int, str], ...] = ((22213, "no release has it; 22753 replaced it"),)
+IN_ALL = 21404
+"""The one of these fixes that every release has."""
 
 _SCHEDULER = (
     "open_session", "close_session", "handle_generate_request", "abort_request", "pause_generation",
@@ -153,6 +170,14 @@ REQUIRED: tuple[str, ...] = (
     _S + "mem_cache.cache_init_params:CacheInitParams",
     _S + "mem_cache.radix_cache:RadixCache.match_prefix",
     _S + "mem_cache.chunk_cache:ChunkCache",
+    _S + "mem_cache.chunk_cache:SWAChunkCache",
+    _S + "mem_cache.memory_pool:HybridReqToTokenPool.free_mamba_cache",
+    _S + "mem_cache.memory_pool:MambaPool.copy_from",
+    _S + "mem_cache.swa_memory_pool:SWAKVPool.register_mapping",
+    _S + "mem_cache.swa_memory_pool:SWATokenToKVPoolAllocator.free_swa",
+    _S + "mem_cache.swa_radix_cache:SWARadixCache.sanity_check",
+    _S + "mem_cache.mamba_radix_cache:MambaRadixCache.sanity_check",
+    _S + "managers.schedule_batch:ScheduleBatch.maybe_evict_swa",
     _S + "speculative.spec_info:SpeculativeAlgorithm",
     _S + "speculative.eagle_info:EagleVerifyInput.verify",
     _S + "speculative.eagle_info_v2:EagleDraftInputV2Mixin.prepare_for_decode",

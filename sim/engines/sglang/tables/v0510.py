@@ -22,7 +22,10 @@ TABLE = Table(
         "session_controller": _S + "managers.session_controller",
         "streaming": _S + "mem_cache.session_aware_cache:SessionAwareCache",
     },
-    not_revertible=tuple((number, "this release is older than the fix") for number in shared.REVERTIBLE),
+    revertible=(shared.IN_ALL,),
+    not_revertible=tuple(
+        (number, "this release is older than the fix") for number in shared.REVERTIBLE if number != shared.IN_ALL
+    ),
     required=(
         *shared.REQUIRED,
         _S + "managers.scheduler:Scheduler._get_batch_uncached_size",

@@ -1,0 +1,30 @@
+"""The words for what pools are made of, and for their books."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from sim.engines.protocol import Terms
+
+UNITS = {"full": "slots", "swa": "SWA slots", "mamba": "states", "rows": "rows"}
+"""What the units of each pool are called."""
+
+
+def of_pool(pool: str) -> str:
+    """A pool's name behind another word; nothing for the full pool, which goes without saying."""
+    return "" if pool == "full" else f" {pool}"
+
+
+def equation(terms: Terms) -> str:
+    """The books of a pool in words."""
+    return (
+        f"available {terms.available} + evictable {terms.evictable} + protected {terms.protected} + session_held "
+        f"{terms.session_held} + uncached {terms.uncached} = {terms.sum}, total {terms.total}, off by {terms.delta:+d}"
+    )
+
+
+def equations(books: Mapping[str, Terms]) -> str:
+    """The books of all pools in words."""
+    return "; ".join(
+        equation(terms) if pool == "full" else f"{pool}: {equation(terms)}" for pool, terms in books.items()
+    )

@@ -201,22 +201,29 @@ class Judge:
     def alarm(self, by: str, message: str) -> None:
         """A check of the release has failed: it has seen what the books that it looks at show.
 
-        Where no books are off, the check adds up less than they: what it is off by itself is the false alarm.
+        Where no books are off and nothing is lost or shared, it adds up something else than they: a false alarm too.
         """
         if len(self.books) == 1:
             self.docket.detected(by)
             return
         seen = set(self._seen_by(by, message))
         self.docket.detected(by, seen)
-        mamba = self.books.get("mamba")
-        blind = mamba is not None and mamba.session_held and "mamba" in message
-        if blind and not any(s.expected or s.count.error for s in self.standing.values()):
-            assert mamba is not None
+        sound = not any(s.expected or s.count.error for s in self.standing.values())
+        if sound and not message.startswith("req_to_token_pool"):
+            pool, size, what = self._own_sum(by)
+            if self.docket.new(f"{by}: {what}"):
+                self.docket.open("false-alarm", pool, size, self.docket.here(what, count=abs(size)), message)
+                self.docket.detected(by, {pool})
+
+    def _own_sum(self, by: str) -> tuple[str, int, str]:
+        """What a check that fails over balanced books counts in its own way: the pool, by how much, in words."""
+        full, swa, mamba = (self.books.get(pool) for pool in ("full", "swa", "mamba"))
+        assert full is not None
+        if by == "idle check" and mamba is not None and mamba.session_held:
             held = mamba.session_held
-            what = f"the {by} of this release leaves out {held} states that sessions hold"
-            if self.docket.new(f"{what} {by}"):
-                self.docket.open("false-alarm", "mamba", -held, self.docket.here(what, count=held), message)
-                self.docket.detected(by, {"mamba"})
+            return "mamba", -held, f"the {by} of this release leaves out {held} states that sessions hold"
+        short = 0 if swa is None else min(0, swa.available - full.available)
+        return "full", short, f"the {by} of this release adds up something else than the terms of one pool"
 
     def _seen_by(self, by: str, message: str) -> Iterator[str]:
         """The pools that a failed check was about; the states are never looked at while anything runs."""

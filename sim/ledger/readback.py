@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from sim.ledger.holders import live_requests
 from sim.memory.tree import PAIR_BITS
 
 if TYPE_CHECKING:
@@ -14,6 +15,7 @@ def read_back(scheduler: Scheduler) -> None:
     """Read it; what is wrong goes to the forward pass's list."""
     _read_tree(scheduler)
     _read_slots(scheduler)
+    scheduler.memory.ledger.settle()
 
 
 def _read_tree(scheduler: Scheduler) -> None:
@@ -33,6 +35,8 @@ def _read_tree(scheduler: Scheduler) -> None:
 
 def _read_slots(scheduler: Scheduler) -> None:
     memory, forward = scheduler.memory, scheduler.forward
+    # A turn that works on the row of its session moves the window on.
+    passed = {req.row: req.evicted for req in live_requests(scheduler)}
     for name, slot in scheduler.cache.slots.items():
         session = scheduler.controller.sessions.get(name)
         turn = session.node if session is not None else None
@@ -44,6 +48,7 @@ def _read_slots(scheduler: Scheduler) -> None:
         start = slot.protected
         forward.compare(turn.rid, name, memory.rows.read(slot.row, start, slot.committed), start, tokens[start:])
         if memory.swa is not None:
-            start = max(slot.protected, slot.evicted, slot.committed - memory.swa.window)
-            slots = memory.rows.read(slot.row, min(start, slot.committed), slot.committed)
+            evicted = max(slot.evicted, passed.get(slot.row, 0))
+            start = min(max(slot.protected, evicted), slot.committed)
+            slots = memory.rows.read(slot.row, start, slot.committed)
             forward.compare(turn.rid, name, slots, start, tokens[start:], "swa")

@@ -24,9 +24,7 @@ class HalfNode(Node):
 
     __slots__ = ("other_lock", "tombstone")
 
-    def __init__(
-        self, key: Units, value: Array, parent: Node | None, tag: Tag, now: int, priority: int
-    ) -> None:
+    def __init__(self, key: Units, value: Array, parent: Node | None, tag: Tag, now: int, priority: int) -> None:
         super().__init__(key, value, parent, tag, now, priority)
         self.other_lock = 0
         self.tombstone = False
@@ -50,9 +48,7 @@ class HalvesTree(RadixTree):
         pairs: bool = False,
         disabled: bool = False,
     ) -> None:
-        super().__init__(
-            backend, allocator, ledger, pairs=pairs, eviction=_last_use, disabled=disabled
-        )
+        super().__init__(backend, allocator, ledger, pairs=pairs, eviction=_last_use, disabled=disabled)
         self.others: LeafHeap[Any] = LeafHeap(_last_use)
         self.other_evictable = 0
         self.other_protected = 0

@@ -26,9 +26,7 @@ class MambaNode(HalfNode):
 
     __slots__ = ("state",)
 
-    def __init__(
-        self, key: Units, value: Array, parent: Node | None, tag: Tag, now: int, priority: int
-    ) -> None:
+    def __init__(self, key: Units, value: Array, parent: Node | None, tag: Tag, now: int, priority: int) -> None:
         super().__init__(key, value, parent, tag, now, priority)
         self.state: int | None = None
         self.tombstone = True
@@ -92,9 +90,7 @@ class MambaTree(HalvesTree):
         slots = self.backend.cat(values[:usable]) if usable else self.backend.put([])
         return Found(slots, best, raw)
 
-    def insert_state(
-        self, key: Units, value: Array, state: int, owner: Tag, *, protected: int
-    ) -> tuple[int, bool]:
+    def insert_state(self, key: Units, value: Array, state: int, owner: Tag, *, protected: int) -> tuple[int, bool]:
         """Add `key` → `value` with the state after its last token; how much was there, and whether a state was.
 
         What was there already is freed from `protected` on. A state that is not taken stays the owner's.
@@ -123,9 +119,7 @@ class MambaTree(HalvesTree):
         return present, False
 
     def _new_leaf(self, parent: Any, key: Units, value: Array, owner: Tag) -> MambaNode:
-        leaf = MambaNode(
-            key, self.backend.copy(value), parent, self._ledger.tag(NODE, ""), self._tick(), 0
-        )
+        leaf = MambaNode(key, self.backend.copy(value), parent, self._ledger.tag(NODE, ""), self._tick(), 0)
         parent.children[self._child_key(key)] = leaf
         self._post(leaf.value, owner, leaf.tag, "insert")
         self.evictable += len(key)

@@ -1,6 +1,7 @@
 """The state pool: one slot holds what the recurrent layers remember of one text, all of it, at one position.
 
-    conv      the last inputs of the convolutions       temporal   the recurrent state proper; its first word is the canary
+    conv       the last inputs of the convolutions
+    temporal   the recurrent state proper; its first word is the canary
 
 Slot 0 is padding. Taken from the front and zeroed, given back to the end; `free` trusts its caller. A state cannot be
 cut or joined: it is copied whole, or zero.

@@ -20,7 +20,6 @@ from sim.scheduler.request import Req
 from sim.scheduler.streaming import require
 from sim.scheduler.tracking import give_back, names_of
 
-
 _KERNEL_GRID = 64
 """What the release prints as the grid of its kernel."""
 

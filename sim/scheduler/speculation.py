@@ -87,7 +87,7 @@ class Speculation:
         length = np.full(count, self.config.draft, dtype=np.int64)
         slots = grow(memory, lanes, start, length)
         left = np.maximum(hot[LIMIT][index] - hot[OUT][index], 1)
-        taken = np.minimum(self.accept(batch.reqs), left)
+        taken: Ints = np.minimum(self.accept(batch.reqs), left)
         self._forward.verify_round(lanes, start, taken, self.config.draft, slots)
         hot[OUT][index] += taken
         kept = start + taken

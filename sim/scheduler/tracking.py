@@ -54,9 +54,7 @@ def take_states(states: StatePool, reqs: Sequence[Req], first_rows: int) -> None
     for req in reqs:
         assert req.row is not None
         if first_rows and req.row >= first_rows:
-            raise EngineCrash(
-                "IndexError", f"index {req.row} is out of bounds for dimension 0 with size {first_rows}"
-            )
+            raise EngineCrash("IndexError", f"index {req.row} is out of bounds for dimension 0 with size {first_rows}")
         names = names_of(req)
         states.of_row[req.row] = (names.slot, names.snapshots)
 
@@ -131,9 +129,7 @@ def track_decode(states: StatePool, reqs: Sequence[Req], lengths: Ints) -> None:
         states.snapshot(names_of(req), int(lengths[i]), req.tag)
 
 
-def track_round(
-    states: StatePool, reqs: Sequence[Req], lengths: Ints, accepted: Ints, *, bonus: int
-) -> None:
+def track_round(states: StatePool, reqs: Sequence[Req], lengths: Ints, accepted: Ints, *, bonus: int) -> None:
     """A speculative round brought these requests to these lengths: where it crossed the grid, that has been kept.
 
     Without `bonus` (0.5.10) the round is taken for one token shorter than it was, and a crossing may go unnoticed.

@@ -7,7 +7,7 @@ import pytest
 
 from policies.fixes import FIXES
 
-NUMBERS = {21875, 22213, 22273, 22651, 22753, 22790, 22862, 22897}
+NUMBERS = {21404, 21875, 22213, 22273, 22651, 22753, 22790, 22862, 22897, 22900, 23327, 23496}
 
 
 def test_these_changes_are_known():

@@ -7,9 +7,11 @@ from policies.releases import DEFAULT_RELEASE, RELEASES, UnknownChoice, compose,
 
 NEW = "sglang-0.5.11"
 OLD = "sglang-0.5.10"
-SESSION = ("held", "history", "preabort", "abort", "flags", "tail", "overshoot", "closing", "reserve")
+SESSION = (
+    "held", "history", "preabort", "abort", "flags", "tail", "overshoot", "closing", "reserve", "revert", "leftover",
+)  # fmt: skip
 DECISIONS_OF = {
-    OLD: ["all", "at-create", "restore", "save", "unmarked", "kept", "kept", "immediate", "late"],
+    OLD: ["all", "at-create", "restore", "save", "unmarked", "kept", "kept", "immediate", "late", "always", "lost"],
     NEW: [
         "rows",
         "at-finish",
@@ -20,6 +22,8 @@ DECISIONS_OF = {
         "trimmed",
         "deferred",
         "preclaimed",
+        "ordinary",
+        "freed",
     ],
 }
 
@@ -51,6 +55,9 @@ def test_the_decisions_of_a_release(release):
         (22790, {"history": "at-create", "preabort": "skip", "abort": "transient", "flags": "unmarked"}),
         (22862, {"tail": "trimmed-at-release"}),
         (22897, {"overshoot": "kept"}),
+        (21404, {"revert": "never"}),
+        (23327, {"revert": "always"}),
+        (23496, {"leftover": "lost"}),
     ],
 )
 def test_what_each_change_taken_out_of_0_5_11_brings_back(number, difference):

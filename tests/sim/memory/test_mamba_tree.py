@@ -60,7 +60,7 @@ class Pair:
 
     def insert(self, text):
         """As a prefill does it: reuse what is locked, bring slots for all the rest, and a state of its own."""
-        node, held = self.match(text)
+        _, held = self.match(text)
         text, tree = self.spread(text), self.tree
         wanted = ints([0]), ints([len(text) - len(held)]), ints([-1])
         fresh = tree.allocator.alloc_extend(*wanted, OWNER)
@@ -140,7 +140,8 @@ def test_states_and_slots_belong_to_the_node(device):
     pair.insert((0, 1, 1))
     for node in pair.tree.nodes():
         tags = plain(pair.tree.backend.get(pair.tree.allocator.owners.tags[node.value]))
-        assert set(tags) == {node.tag} and node.tag & 3 == NODE
+        assert set(tags) == {node.tag}
+        assert node.tag & 3 == NODE
         if node.state is not None:
             assert int(pair.tree.states.owners.tags[node.state]) == node.tag
 

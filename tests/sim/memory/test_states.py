@@ -114,7 +114,8 @@ def test_what_loses_its_last_name_is_nobodys():
 
 
 @pytest.mark.parametrize(
-    ("strategy", "overlap", "snapshots"), [("no_buffer", True, 0), ("extra_buffer", True, 2), ("extra_buffer", False, 1)]
+    ("strategy", "overlap", "snapshots"),
+    [("no_buffer", True, 0), ("extra_buffer", True, 2), ("extra_buffer", False, 1)],
 )
 def test_snapshots_per_request(strategy, overlap, snapshots):
     assert pool_of(strategy=strategy, overlap=overlap).buffers == snapshots

@@ -34,14 +34,14 @@ revert: [22753]
 add: [22213]
 decide: {abort: save}
 seed: 1
-model: llama-3-8b
+model: tiny
 pool:
   tokens: 1000
   page_size: 1
   rows: 8
   context: 4096
   swa: {ratio: 0.8, window: 128, eviction_multiplier: 0.5}
-  mamba: {slots: 24, strategy: no_buffer, track_interval: 256, chunk: 64}
+  mamba: {slots: 24, strategy: extra_buffer, track_interval: 256, chunk: 64}
 scheduler: {max_running: 8, chunked_prefill: null, overlap: true, speculative: {steps: 3}}
 latency: {decode_base: 8ms, idle: 0.001}
 until: {iterations: 5000}

@@ -67,7 +67,7 @@ def test_a_state_that_was_copied_at_the_match_is_kept():
 
 
 def test_too_few_states_end_the_scheduler():
-    with pytest.raises(EngineCrash, match="Not enough space for mamba cache.*available_size.*=0"):
+    with pytest.raises(EngineCrash, match=r"Not enough space for mamba cache.*available_size.*=0"):
         take_states(pool_of(slots=1, strategy="no_buffer"), [request(1), request(2)], 0)
     with pytest.raises(EngineCrash, match="Not enough space for mamba ping pong idx"):
         take_states(pool_of(slots=2), [request()], 0)

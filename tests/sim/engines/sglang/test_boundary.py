@@ -196,9 +196,9 @@ def test_the_tables_can_be_read():
 @pytest.mark.parametrize(
     ("version", "number", "reason"),
     [
-        ("0.5.10.post1", 22862, "this release is older than the fix; those that can: none"),
-        ("0.5.11", 22213, "no release has it; 22753 replaced it; those that can: 21875, 22273, 22651, 22753"),
-        ("0.5.11", 23327, "it is about Mamba slots, which are not driven yet"),
+        ("0.5.10.post1", 22862, "this release is older than the fix; those that can: 21404"),
+        ("0.5.11", 22213, "no release has it; 22753 replaced it; those that can: 21404, 21875, 22273, 22651"),
+        ("0.5.10.post1", 23327, "this release is older than the fix; those that can: 21404"),
         ("0.5.11", 7, "it is no fix of SGLang 0.5.11"),
     ],
 )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, ClassVar
 from sim.scheduler.selfcheck import row_message
 
 if TYPE_CHECKING:
+    from sim.engines.protocol import Terms
     from sim.scheduler.selfcheck import View
 
 
@@ -28,7 +29,7 @@ class Checks10:
 
     def idle(self, view: View) -> str | None:
         """Available and evictable against the rest, then the rows."""
-        terms = view.terms()
+        terms = view.idle_terms()
         if terms.delta == 0:
             return row_message(view)
         return (
@@ -47,8 +48,7 @@ class Checks11:
     idle_needs_empty_queue: ClassVar[bool] = True
     refuses_closing: ClassVar[bool] = True
 
-    def _line(self, view: View) -> str | None:
-        terms = view.terms()
+    def _line(self, terms: Terms) -> str | None:
         if terms.delta == 0:
             return None
         return (
@@ -58,10 +58,10 @@ class Checks11:
 
     def busy(self, view: View) -> str | None:
         """The equation of the full pool."""
-        line = self._line(view)
+        line = self._line(view.terms())
         return f"Full Pool Mem Leak Detected! {line}" if line else None
 
     def idle(self, view: View) -> str | None:
         """The equation of the full pool, then the rows."""
-        line = self._line(view)
+        line = self._line(view.idle_terms())
         return f"pool memory leak detected! {line}" if line else row_message(view)

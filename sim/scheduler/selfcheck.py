@@ -101,6 +101,10 @@ class View:
             )  # fmt: skip
         return terms
 
+    def idle_terms(self) -> Terms:
+        """As an idle check adds them up: whatever the last batch's requests still say, nothing is in use."""
+        return self.terms()._replace(uncached=0)
+
     def changed(self) -> None:
         """An operation is about to change the state."""
         self._terms = None

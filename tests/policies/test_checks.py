@@ -9,18 +9,28 @@ from policies.checks import Checks10, Checks11
 from sim.engines.protocol import Terms
 
 
-def view(available, *, free_rows=6, holding=2):
-    terms = Terms(available, 5, 20, 6, 3, 1000)
-    return SimpleNamespace(terms=lambda: terms, free_rows=free_rows, holding_slots=holding, rows=8)
+def view(available, *, uncached=0, free_rows=6, holding=2):
+    terms = Terms(available, 5, 20, 6, uncached, 1000)
+    return SimpleNamespace(
+        terms=lambda: terms, idle_terms=lambda: terms._replace(uncached=0), free_rows=free_rows,
+        holding_slots=holding, rows=8,
+    )  # fmt: skip
 
 
-WHOLE, SHORT = view(966), view(960)
+WHOLE, SHORT = view(969), view(960, uncached=3)
 
 
 @pytest.mark.parametrize("checks", [Checks10(), Checks11()])
 def test_a_sum_that_is_whole_says_nothing(checks):
     assert checks.busy(WHOLE) is None
     assert checks.idle(WHOLE) is None
+
+
+@pytest.mark.parametrize("checks", [Checks10(), Checks11()])
+def test_the_idle_check_leaves_out_what_the_last_batch_says(checks):
+    retracted = view(969, uncached=-16)
+    assert checks.idle(retracted) is None
+    assert checks.busy(retracted) is not None
 
 
 def test_busy_texts():
@@ -37,12 +47,15 @@ def test_idle_texts():
         "token_to_kv_pool_allocator memory leak detected! self.max_total_num_tokens=1000, "
         "available_size=960, evictable_size=5, protected_size=20, session_held=6"
     )
-    assert new.startswith("pool memory leak detected! [full] total=1000, available=960, ")
+    assert new == (
+        "pool memory leak detected! [full] total=1000, available=960, evictable=5, protected=20, "
+        "session_held=6, uncached=0"
+    )
 
 
 @pytest.mark.parametrize("checks", [Checks10(), Checks11()])
 def test_the_idle_check_counts_the_rows_too(checks):
-    assert checks.idle(view(966, free_rows=5)) == (
+    assert checks.idle(view(969, free_rows=5)) == (
         "req_to_token_pool memory leak detected!available_size=5, session_held=2, total_size=8"
     )
 

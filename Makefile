@@ -15,7 +15,6 @@ help:  ## say what there is
 
 run: $(STAMP)  ## run the founding scenarios and write their report
 	$(BIN)/kvledger run scenarios/founding --out $(OUT)
-	@echo "report: $(OUT)/report.html"
 
 test: $(STAMP) sources  ## run the tests
 	$(BIN)/python -m pytest -q

@@ -79,15 +79,17 @@ class Recount:
         """Every request and slot that names a row.
 
         A slot names no more than the turn that works on its row: the rest was overwritten when the turn was prefilled.
+        The slot of a session that is gone names nothing: nobody will ever give back what is in it.
         """
+        sessions = self._scheduler.controller.sessions
         width = self._memory.rows.width
         reached: dict[int, int] = {}
         for req in live_requests(self._scheduler):
             assert req.row is not None
             reached[req.row] = max(req.allocated, reached.get(req.row, 0))
             yield Holder(req.tag, req.row, req.protected, min(req.allocated, width))
-        for slot in self._scheduler.cache.slots.values():
-            if slot.row is not None:
+        for name, slot in self._scheduler.cache.slots.items():
+            if slot.row is not None and name in sessions:
                 reach = min(slot.allocated, width, reached.get(slot.row, slot.allocated))
                 yield Holder(slot.tag, slot.row, slot.protected, reach)
 

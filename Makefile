@@ -4,19 +4,24 @@ STAMP := .venv/.installed
 OUT := out/founding
 CASES ?= 300
 JOBS ?= 2
+# The released schedulers that the model is compared with.
+SGLANG := 0.5.10.post1 0.5.11 0.5.12
 
 .DEFAULT_GOAL := help
-.PHONY: help run test lint bench conform conform-mistakes clean
+.PHONY: help run test sources lint bench conform conform-mistakes clean
 
 help:  ## say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/'
 
 run: $(STAMP)  ## run the founding scenarios and write their report
 	$(BIN)/kvledger run scenarios/founding --out $(OUT)
-	@echo "report: $(OUT)/report.html"
 
-test: $(STAMP)  ## run the tests
+test: $(STAMP) sources  ## run the tests
 	$(BIN)/python -m pytest -q
+
+# Without a network the tests that need them are skipped, and say so.
+sources: $(STAMP)  ## fetch the released schedulers, where there is a network
+	-@PIP_RETRIES=1 $(BIN)/kvledger oracle fetch $(SGLANG)
 
 lint: $(STAMP)  ## check style and types
 	$(BIN)/ruff check .
@@ -25,11 +30,11 @@ lint: $(STAMP)  ## check style and types
 bench: $(STAMP)  ## measure the ratios that the design promises
 	$(BIN)/kvledger bench
 
-conform: $(STAMP)  ## play CASES random cases on the model and on each real release (MINUTES=, SEED=, JOBS=)
+conform: $(STAMP) sources  ## play CASES random cases on the model and on each real release (MINUTES=, SEED=, JOBS=)
 	$(BIN)/python -m sim.conform --cases $(CASES) --jobs $(JOBS) \
 		$(if $(MINUTES),--minutes $(MINUTES)) $(if $(SEED),--seed $(SEED)) $(if $(TARGET),--target $(TARGET))
 
-conform-mistakes: $(STAMP)  ## make each deliberate mistake in the model, and see after how many cases it is found
+conform-mistakes: $(STAMP) sources  ## make each deliberate mistake in the model, and see after how many cases it is found
 	PYTHONPATH=tests $(BIN)/python -m helpers.mistakes $(if $(RECORD),--record)
 
 clean:  ## remove everything that can be made again

@@ -21,7 +21,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit status."""
     try:
         args = _parser().parse_args(argv)
-        args.cache = _cache()
+        args.cache = cache_folder()
         do: Callable[[Namespace], int] = args.do
         status = do(args)
         sys.stdout.flush()
@@ -42,7 +42,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _say(_our_fault(error), 4)
 
 
-def _cache() -> Path:
+def cache_folder() -> Path:
     """Where fetched sources live: what the user's system says, else ~/.cache."""
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "kvledger"

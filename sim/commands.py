@@ -52,6 +52,8 @@ def run(args: Namespace) -> int:
     except KeyboardInterrupt:
         progress.clear()
         _conclude(results, args, left_out, report=False)
+        if results and not args.json:
+            print("stopped: whatever would have come next was not run")
         raise
     progress.clear()
     status = _conclude(results, args, left_out, report=True)

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from time import monotonic
 
-from sim.cli import _cache
+from sim.cli import cache_folder
 from sim.conform.matrix import KINDS, MODELLED, Pools
 from sim.conform.report import Tally, lines
 from sim.conform.runner import Plan, run, total
@@ -96,7 +96,7 @@ def _sources(targets: Sequence[Target], given: Sequence[str]) -> dict[str, Sourc
             raise InputError(f"--source {text}: write VERSION=PATH, as 0.5.11=/where/it/is/unpacked")
         paths[version] = Path(path)
     return {
-        version: find_source(f"sglang=={version}", path=paths.get(version), cache=_cache())
+        version: find_source(f"sglang=={version}", path=paths.get(version), cache=cache_folder())
         for version in sorted({target.version for target in targets})
     }
 

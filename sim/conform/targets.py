@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from sim.conform.matrix import KINDS, Pools
+from sim.engines.select import release_of
 from sim.errors import InputError
 from sim.setup import Identity
-
-_RELEASES = {"0.5.10.post1": "sglang-0.5.10", "0.5.11": "sglang-0.5.11"}
 
 _WINDOWED: tuple[Pools, ...] = ("swa", "both")
 _RECURRENT: tuple[Pools, ...] = ("no_buffer", "extra_buffer", "both")
@@ -37,16 +36,16 @@ class Target:
 
     def identity(self, scenario: str) -> Identity:
         """The model of it."""
-        return Identity(
-            scenario=scenario, variant=self.name, release=_RELEASES[self.version], revert=self.reverts
-        )
+        release = release_of(self.version)
+        assert release is not None, "parse() refuses what has no model"
+        return Identity(scenario=scenario, variant=self.name, release=release, revert=self.reverts)
 
 
 def parse(text: str) -> Target:
     """The target of this name; what is wrong with it is said in one line."""
     version, *numbers = text.split("-")
-    if version not in _RELEASES:
-        raise InputError(f"target {text}: there is no model of {version}; write {' or '.join(_RELEASES)}")
+    if release_of(version) is None:
+        raise InputError(f"target {text}: there is no model of {version}; write 0.5.10.post1 or 0.5.11")
     if not all(number.isdigit() for number in numbers):
         raise InputError(f"target {text}: write VERSION-NUMBER-NUMBER, as 0.5.11-22862")
     return Target(version=version, reverts=tuple(sorted(int(number) for number in numbers)))

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 from sim.ledger.owners import Tag
 from sim.ledger.physical import Holder
 from sim.scheduler.request import Req
+from sim.scheduler.session import SessionSlot
 
 if TYPE_CHECKING:
     from sim.scheduler.core import Scheduler
+    from sim.scheduler.session import SessionSlot
 
 
 def requests(scheduler: Scheduler) -> Iterator[Req]:
@@ -29,6 +31,18 @@ def live_requests(scheduler: Scheduler) -> Iterator[Req]:
     return (req for req in requests(scheduler) if req.row is not None)
 
 
+def kept_slots(scheduler: Scheduler) -> Iterator[SessionSlot]:
+    """The slots of sessions that are open: what is in any other nobody will ever give back, so it names nothing."""
+    sessions = scheduler.controller.sessions
+    return (slot for name, slot in scheduler.cache.slots.items() if name in sessions)
+
+
+def slots(scheduler: Scheduler) -> Iterator[SessionSlot]:
+    """What sessions hold; the slot of one that is gone names nothing: nobody will ever give back what is in it."""
+    sessions = scheduler.controller.sessions
+    return (slot for name, slot in scheduler.cache.slots.items() if name in sessions)
+
+
 def of_rows(scheduler: Scheduler) -> Iterator[Holder]:
     """Every request and slot that names a row.
 
@@ -40,7 +54,7 @@ def of_rows(scheduler: Scheduler) -> Iterator[Holder]:
         assert req.row is not None
         reached[req.row] = max(req.allocated, reached.get(req.row, 0))
         yield Holder(req.tag, req.row, req.protected, min(req.allocated, width))
-    for slot in scheduler.cache.slots.values():
+    for slot in kept_slots(scheduler):
         if slot.row is not None:
             reach = min(slot.allocated, width, reached.get(slot.row, slot.allocated))
             yield Holder(slot.tag, slot.row, slot.protected, reach)
@@ -54,6 +68,6 @@ def of_states(scheduler: Scheduler) -> Iterator[tuple[Tag, tuple[int, ...]]]:
     for req in requests(scheduler):
         if req.state is not None and req.state.all and not (req.finished and req.row is None):
             yield req.tag, req.state.all
-    for slot in scheduler.cache.slots.values():
+    for slot in kept_slots(scheduler):
         if slot.state is not None and slot.state.all:
             yield slot.tag, slot.state.all

@@ -114,10 +114,6 @@ class View:
             )  # fmt: skip
         return terms
 
-    def idle_terms(self) -> Terms:
-        """As an idle check adds them up: whatever the last batch's requests still say, nothing is in use."""
-        return self.terms()._replace(uncached=0)
-
     def books(self) -> dict[str, Terms]:
         """The terms of each pool."""
         books = self._books
@@ -138,7 +134,7 @@ class View:
         return None if self._memory.swa is None else self.books()["swa"]
 
     def idle_books(self) -> dict[str, Terms]:
-        """As an idle check adds them up."""
+        """As an idle check adds them up: whatever the last batch's requests still say, nothing is in use."""
         return {pool: terms._replace(uncached=0) for pool, terms in self.books().items()}
 
     @property

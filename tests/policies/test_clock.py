@@ -69,7 +69,7 @@ def test_what_a_cursor_left_behind_a_cut_skips_stays_lost_to_the_count_until_the
     rig, _, _ = turn("reserved")
     scheduler = rig.engine.scheduler
     rig.turn("a/2", 22, 8)
-    rig.step(3)
+    rig.step()
     request, pool = rig.request("a/2"), scheduler.memory.swa
     assert (request.prompt_len, request.evicted) == (60, 42)
 

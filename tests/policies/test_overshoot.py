@@ -6,7 +6,7 @@ from helpers.rig import Rig
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.overshoot import Kept, Trimmed
+from policies.overshoot import Capped, Kept, Trimmed
 from sim.config import SpeculativeConfig
 
 
@@ -25,6 +25,22 @@ def test_22897_trims_44_slots_to_38():
     Trimmed().trim(scheduler.cache, req)
     assert scheduler.memory.allocator.available() - before == 6
     assert (req.committed, req.allocated, req.out) == (38, 38, 12)
+
+
+@pytest.mark.parametrize(("variant", "e"), [(Trimmed, 42), (Capped, 38)])
+def test_22900_caps_how_far_the_window_has_gone_at_the_cut(variant, e):
+    scheduler, req = finishing(prompt=26, out=14, finished_len=12, c=40, a=44)
+    req.evicted = 42
+    variant().trim(scheduler.cache, req)
+    assert (req.committed, req.allocated, req.evicted, req.out) == (38, 38, e, 12)
+
+
+@pytest.mark.parametrize("finished_len", [None, 12, 14])
+def test_22900_leaves_a_cursor_alone_that_is_not_beyond_the_cut(finished_len):
+    scheduler, req = finishing(prompt=26, out=14, finished_len=finished_len, c=40, a=44)
+    req.evicted = 30
+    Capped().trim(scheduler.cache, req)
+    assert req.evicted == 30
 
 
 def test_0_5_10_trims_nothing():

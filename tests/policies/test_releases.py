@@ -19,7 +19,7 @@ DECISIONS_OF = {
         "nuke",
         "marked",
         "freed-at-resume",
-        "trimmed",
+        "capped",
         "deferred",
         "preclaimed",
         "ordinary",
@@ -55,6 +55,7 @@ def test_the_decisions_of_a_release(release):
         (22790, {"history": "at-create", "preabort": "skip", "abort": "transient", "flags": "unmarked"}),
         (22862, {"tail": "trimmed-at-release"}),
         (22897, {"overshoot": "kept"}),
+        (22900, {"overshoot": "trimmed"}),
         (21404, {"revert": "never"}),
         (23327, {"revert": "always"}),
         (23496, {"leftover": "lost"}),
@@ -74,14 +75,27 @@ def test_what_each_change_taken_out_of_0_5_11_brings_back(number, difference):
         (22753, {"held": "rows"}),
         (22862, {"tail": "freed-at-resume"}),
         (22897, {"overshoot": "trimmed"}),
+        (22900, {}),
+        (23327, {"revert": "ordinary"}),
+        (23496, {"leftover": "freed"}),
     ],
 )
 def test_what_each_change_put_into_0_5_10_brings(number, difference):
     assert changed(compose(OLD, add=[number]), OLD) == difference
 
 
+def test_the_cap_of_22900_needs_the_cut_of_22897():
+    assert compose(OLD, add=[22897, 22900]).overshoot.name == "capped"
+
+
+@pytest.mark.parametrize("release", [OLD, NEW])
+def test_both_releases_measure_the_window_from_the_text_each_by_its_own_formula(release):
+    made = compose(release)
+    assert (made.clock.name, made.window.name) == ("text", made.base)
+
+
 def test_all_changes_taken_out_of_0_5_11_leave_the_session_decisions_of_0_5_10():
-    made = compose(NEW, revert=sorted(RELEASES[NEW].fixes))
+    made = compose(NEW, revert=sorted(RELEASES[NEW].fixes - RELEASES[OLD].fixes))
     assert list(names(made).values()) == DECISIONS_OF[OLD]
     assert made.admission.name == "0.5.11"
 
@@ -114,14 +128,18 @@ def test_the_variants_that_can_be_named():
         "abort": ["nuke", "save", "transient"],
         "admission": ["0.5.10", "0.5.11"],
         "checks": ["0.5.10", "0.5.11"],
+        "clock": ["committed", "reserved", "text"],
         "closing": ["deferred", "immediate"],
         "flags": ["marked", "unmarked"],
         "held": ["all", "flag", "rows"],
         "history": ["at-create", "at-finish"],
-        "overshoot": ["kept", "trimmed"],
+        "leftover": ["freed", "lost"],
+        "overshoot": ["capped", "kept", "trimmed"],
         "preabort": ["detach", "restore", "skip"],
         "reserve": ["late", "preclaimed"],
+        "revert": ["always", "never", "ordinary"],
         "tail": ["freed-at-resume", "kept", "trimmed-at-release"],
+        "window": ["0.5.10", "0.5.11"],
     }
 
 
@@ -131,8 +149,8 @@ def test_the_variants_that_can_be_named():
         ("sglang-0.5.1", {}, "unknown release 'sglang-0.5.1'; write 'sglang-0.5.1"),
         ("vllm", {}, "unknown release 'vllm'; write one of sglang-0.5.10, sglang-0.5.11"),
         (NEW, {"revert": [22754]}, "unknown fix 22754; write '22753'"),
-        (NEW, {"revert": [7]}, "unknown fix 7; write one of 21875, 22213, "),
-        (NEW, {"add": [1]}, "unknown fix 1; write one of 21875, 22213, "),
+        (NEW, {"revert": [7]}, "unknown fix 7; write one of 21404, 21875, "),
+        (NEW, {"add": [1]}, "unknown fix 1; write one of 21404, 21875, "),
         (
             NEW,
             {"revert": [22213]},

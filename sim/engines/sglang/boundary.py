@@ -82,8 +82,8 @@ def _import_all(boundary: Importing, table: Table) -> Modules:
             setattr(made, ours, getattr(loaded, attribute) if attribute else loaded)
         except (FailedBefore, StandInTouched):
             continue  # named already; the touches are among the early ones
-        except Exception as error:
-            boundary.misfits.append(f"{error} ({boundary.place(error)})")
+        except (Exception, SystemExit) as error:
+            boundary.misfits.append(boundary.misfit(error))
     made.old = table.version.startswith("0.5.10")
     boundary.misfits += [str(touched) for touched in boundary.world.early]
     return made

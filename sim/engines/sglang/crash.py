@@ -9,6 +9,7 @@ from sim.engines.protocol import EngineCrash
 from sim.engines.sglang.quiet import QUIET
 
 _FRAMES = 3
+_LONGEST = 1000
 
 
 def crash_of(error: Exception) -> EngineCrash | None:
@@ -23,4 +24,10 @@ def crash_of(error: Exception) -> EngineCrash | None:
     if not frames:
         return None
     places = [f"{f.filename.rsplit(mark, 1)[1]}:{f.lineno} {f.name}" for f in frames[-_FRAMES:]]
-    return EngineCrash(type(error).__name__, str(error), places)
+    return EngineCrash(type(error).__name__, plain(str(error)), places)
+
+
+def plain(text: str) -> str:
+    """What a release says, fit to be shown: no control characters but the end of a line, and not without end."""
+    shown = "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text[: _LONGEST + 1])
+    return shown if len(shown) <= _LONGEST else shown[:_LONGEST] + " …"

@@ -15,7 +15,7 @@ from collections.abc import Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
-from sim.engines.sglang.definitions import defined, top_level
+from sim.engines.sglang.definitions import may_have, readable, top_level
 from sim.engines.sglang.source import Source
 from sim.engines.sglang.standins import StandIn, StandInModule, World
 from sim.engines.sglang.tables.table import Replaced, Table
@@ -140,12 +140,21 @@ class Importing(importlib.abc.MetaPathFinder, importlib.abc.Loader):
         return os.path.isdir(where) or os.path.exists(f"{where}.py")
 
     def defines(self, module: str, path: str) -> bool:
-        """Whether the text of a module defines this function, class, or member of a class."""
+        """Whether the text of a module may define this function, class, or member of a class."""
         where = os.path.join(self.root, *module.split("."))
         name, _, member = path.partition(".")
-        return name in top_level(where) and (not member or member in defined(where, name))
+        if member:
+            return may_have(self.root, module, name, member)
+        # A text that cannot be parsed is told by whoever imports it.
+        return name in top_level(where) or not readable(where)
 
-    def place(self, error: Exception) -> str:
+    def misfit(self, error: BaseException) -> str:
+        """What went wrong while the release was imported, and where."""
+        if isinstance(error, SyntaxError) and error.filename:
+            return f"{os.path.relpath(error.filename, self.root)}:{error.lineno}: {error.msg}"
+        return f"{error} ({self._place(error)})"
+
+    def _place(self, error: BaseException) -> str:
         """The innermost line of the release that an exception came through."""
         lines = [
             f"{os.path.relpath(frame.filename, self.root)}:{frame.lineno}"

@@ -96,7 +96,9 @@ class Memory:
         """Every request and slot that names a row.
 
         A slot names no more than the turn that works on its row: the rest was overwritten when the turn was prefilled.
+        The slot of a session that is gone names nothing: nobody will ever give back what is in it.
         """
+        sessions = self._scheduler.session_controller.sessions
         reached: dict[int, int] = {}
         found = []
         for req in self.requests():
@@ -106,7 +108,7 @@ class Memory:
             found.append(Holder(self._owners.request(req), row, req.cache_protected_len, stop))
         for name, slot in self.slots().items():
             row, allocated = slot.req_pool_idx, slot.kv_allocated_len
-            if row is not None:
+            if row is not None and name in sessions:
                 reach = min(allocated, self._width, reached.get(row, allocated))
                 found.append(Holder(self._owners.slot(name, slot), row, slot.cache_protected_len, reach))
         return found

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import selectors
 import signal
 import subprocess
@@ -23,10 +24,15 @@ ROOT = Path(__file__).parents[3]
 _CHUNK = 1 << 16
 _LAST_LINES = 50
 _GRACE = 2.0
+_TELLING = 0.5
+_INNERMOST = 3
+DUMP = signal.SIGUSR1
+"""Asks a worker to write its stack to standard error."""
+_FRAME = re.compile(r' *File "(.+)", line (\d+) in (.+)')
 
 
 class Hung(Exception):
-    """No answer within the bound."""
+    """No answer within the bound; says where the process was, if it can tell."""
 
     kind = "Hang"
 
@@ -102,7 +108,7 @@ class Worker:
                 if not self._exchange(deadline - time.monotonic()):
                     raise Died(self._how_it_died())
                 if not self._lines and time.monotonic() > deadline:
-                    raise Hung(f"no answer within {self.bound:g} s")
+                    raise Hung(f"no answer within {self.bound:g} s{self._where()}")
         except BaseException:
             # An answer that comes now would be taken for that of the next question.
             self._process.kill()
@@ -167,6 +173,18 @@ class Worker:
         *lines, self._noise_partial = (self._noise_partial + data).split(b"\n")
         self._noise.extend(line.decode("utf-8", "replace") for line in lines)
 
+    def _where(self) -> str:
+        """What a process that is busy for ever was doing: it writes its stack when it is asked to."""
+        self._noise.clear()
+        with contextlib.suppress(ProcessLookupError):
+            self._process.send_signal(DUMP)
+        deadline = time.monotonic() + _TELLING
+        while time.monotonic() < deadline and self._exchange(deadline - time.monotonic()):
+            pass
+        places = [match for line in self._noise if (match := _FRAME.match(line)) and "importlib" not in match[1]]
+        names = [f"{Path(m[1]).name}:{m[2]} {m[3]}" for m in places[:_INNERMOST]]
+        return f"; it was in {' < '.join(names)}" if names else ""
+
     def _how_it_died(self) -> str:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(_GRACE)
@@ -196,6 +214,9 @@ def _end(
     except BaseException:
         process.kill()
         process.wait()
+    # What it has started is in its session, and must not outlive it.
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def python(*arguments: str) -> list[str]:

@@ -7,6 +7,7 @@ Standard output carries answers and nothing else: whatever the release prints go
 
 from __future__ import annotations
 
+import faulthandler
 import os
 import sys
 import threading
@@ -17,6 +18,7 @@ from typing import IO, TYPE_CHECKING, Any, cast
 
 from sim.engines.protocol import Engine
 from sim.engines.sglang import wire
+from sim.engines.sglang.process import DUMP
 from sim.engines.sglang.server import Begin, MakeEngine, MakeWatch, broken, serve
 
 if TYPE_CHECKING:
@@ -51,6 +53,7 @@ def end_with_parent() -> None:
 def run(prepare: Callable[[], tuple[MakeEngine, MakeWatch | None]]) -> None:
     """Say hello, or what does not fit; then serve until nobody asks any more."""
     requests, answers = take_streams()
+    faulthandler.register(DUMP, all_threads=False)
     end_with_parent()
     try:
         make_engine, make_watch = prepare()

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 from argparse import ArgumentParser
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from helpers.mistakes import MISTAKES
 from helpers.mistakes.finding import SEEDS, Finder, Found
 
-from sim.cli import _cache
+from sim.cli import cache_folder
 from sim.conform.pairs import start_real
 from sim.conform.sides import Real
 from sim.conform.targets import parse
@@ -18,7 +19,7 @@ from sim.engines.sglang.source import find_source
 from sim.errors import InputError
 
 
-def main() -> int:
+def main(argv: Sequence[str] | None = None) -> int:
     """0 if all were found."""
     parser = ArgumentParser(description=__doc__)
     parser.add_argument("--cases", type=int, default=500, help="how many cases each may take")
@@ -26,7 +27,7 @@ def main() -> int:
     parser.add_argument("--only", default="", help="only mistakes whose title has this in it")
     parser.add_argument("--record", action="store_true", help=f"write the seeds to {SEEDS.name}, which the tests play")
     parser.add_argument("--source", action="append", default=[], metavar="VERSION=PATH")
-    args = parser.parse_args()
+    args = parser.parse_args(argv)
     torch.set_num_threads(1)
     paths = dict(text.split("=", 1) for text in args.source)
     sides: dict[str, Real] = {}
@@ -35,7 +36,8 @@ def main() -> int:
         if target not in sides:
             version = parse(target).version
             path = Path(paths[version]) if version in paths else None
-            sides[target] = start_real(parse(target), find_source(f"sglang=={version}", path=path, cache=_cache()))
+            source = find_source(f"sglang=={version}", path=path, cache=cache_folder())
+            sides[target] = start_real(parse(target), source)
         return sides[target]
 
     finder = Finder(side)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 from helpers.mistakes import MISTAKES
+from helpers.mistakes.__main__ import main
 from helpers.mistakes.finding import SEEDS, Finder
+from helpers.sources import source_of
 
 KNOWN = dict(line.split() for line in SEEDS.read_text(encoding="ascii").splitlines())
 
@@ -32,3 +34,14 @@ def test_it_is_found(mistake, finder):
     seed = int(KNOWN[mistake.key])
     assert finder.shows(mistake, mistake.on, seed)
     assert finder.sound(mistake.on, seed), "without it the model must equal the release on this seed"
+
+
+def test_the_command_counts_the_cases_until_each_is_found(capsys):
+    source_of("0.5.11")
+    mistake = next(m for m in MISTAKES if m.on == "0.5.11" and int(KNOWN[m.key]) < 10)
+    assert main(["--only", mistake.title, "--cases", "12"]) == 0
+    said = capsys.readouterr().out
+    assert f"| {mistake.title} | " in said
+    assert "1 of 1 mistakes found" in said
+    assert main(["--only", mistake.title, "--cases", "0"]) == 1
+    assert "NOT FOUND in 0" in capsys.readouterr().out

@@ -133,6 +133,14 @@ def test_a_slot_names_no_more_than_the_turn_that_has_overwritten_its_row():
     assert counted(rig)[0].lost == 6
 
 
+def test_what_the_slot_of_a_closed_session_names_is_lost():
+    rig = idle_rig()
+    del rig.engine.scheduler.controller.sessions["a"]
+    full, rows = counted(rig)
+    assert (full.lost, full.extra) == (6, 0)
+    assert (rows.lost, rows.extra) == (1, 0)
+
+
 def test_a_row_that_nobody_has_is_lost_and_one_that_is_free_and_used_is_extra():
     rig = idle_rig()
     free = rig.engine.scheduler.memory.rows.free

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 import pytest
 from helpers.insider import run_apart
+from helpers.sources import source_of
 
-from sim.engines.sglang.source import Source, in_cache
+from sim.engines.sglang.source import Source
 
 
 @pytest.fixture
 def sglang_source():
     """`sglang_source(version)`: its source in the user's cache; the test is skipped where there is none."""
 
-    def find(version: str) -> Source:
-        home = os.environ.get("XDG_CACHE_HOME")
-        cache = (Path(home) if home else Path.home() / ".cache") / "kvledger"
-        found = in_cache(version, cache)
-        if found is None:
-            pytest.skip(f"no SGLang source: run kvledger oracle fetch {version}")
-        return found
-
-    return find
+    return source_of
 
 
 PRELUDE = """

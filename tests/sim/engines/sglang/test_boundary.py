@@ -175,6 +175,24 @@ def test_all_that_does_not_fit_is_named_in_one_line(mutilated, inside):
         assert misfit in said
 
 
+def test_a_text_that_cannot_be_parsed_is_the_only_misfit(mutilated, inside):
+    source, change = mutilated
+    change("mem_cache/allocator", "class TokenToKVPoolAllocator(", "class TokenToKVPoolAllocator((")
+    [said] = inside(source, SAID.format(reverts=()))
+    place, _, misfits = said.partition("does not fit the table of 0.5.11: ")
+    assert place
+    assert misfits.startswith(os.path.join("sglang", "srt", "mem_cache", "allocator.py:"))
+    assert ";" not in misfits
+
+
+def test_a_module_that_ends_the_program_is_named(mutilated, inside):
+    source, change = mutilated
+    change("mem_cache/chunk_cache", "from __future__ import annotations", "raise SystemExit(7)")
+    [said] = inside(source, SAID.format(reverts=()))
+    assert said.startswith(f"SGLang 0.5.11 at {source.path} does not fit the table of 0.5.11: ")
+    assert f"7 (SystemExit at {os.path.join('sglang', 'srt', 'mem_cache', 'chunk_cache.py')}:" in said
+
+
 def test_a_fix_whose_lines_have_changed_is_named(mutilated, inside):
     source, change = mutilated
     change("speculative/eagle_info_v2", "r.kv_committed_len += 1", "r.claim(1)")

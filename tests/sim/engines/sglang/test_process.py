@@ -186,3 +186,41 @@ def test_a_busy_worker_ends_with_its_parent():
     process.kill()
     process.wait()
     assert wait_until(lambda: gone(pid))
+
+
+def test_a_process_that_is_busy_for_ever_says_where():
+    process = worker("""
+        import faulthandler, signal, sys
+        faulthandler.register(signal.SIGUSR1, all_threads=False)
+        def round_and_round():
+            while True:
+                pass
+        sys.stdin.readline()
+        round_and_round()
+    """, bound=1.5)
+    process.send(b"go\n")
+    with pytest.raises(Hung, match=r"^no answer within 1\.5 s; it was in <string>:\d round_and_round < <string>:8 "):
+        process.receive()
+    assert gone(process.pid)
+
+
+def test_what_a_worker_has_started_ends_with_it():
+    process = worker("""
+        import subprocess, sys
+        sys.stdin.readline()
+        print(subprocess.Popen(["sleep", "300"]).pid, flush=True)
+        sys.stdin.readline()
+    """)
+    process.send(b"go\n")
+    child = int(process.receive())
+    assert not gone(child)
+    process.close()
+    assert wait_until(lambda: ended(child))
+
+
+def ended(pid):
+    """Gone, or waiting to be buried by whoever adopted it."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except FileNotFoundError:
+        return gone(pid)

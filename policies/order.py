@@ -112,8 +112,7 @@ def match_all(queue: list[Req], context: OrderContext) -> set[str]:
     deferred: set[str] = set()
     shadow = context.tree.shadow()
     for req in queue:
-        tokens = req.tokens(req.seqlen)
-        req.prefix, req.last_node = context.tree.match(tokens)
+        tokens = context.match(req)
         if len(req.prefix) <= _CHECK_BELOW:
             common, _ = shadow.match(tokens)
             if len(common) >= _DEFER_FROM:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from random import Random
 from typing import Any
 
@@ -21,7 +22,7 @@ _TAIL_STEPS = 8
 WEIGHTS: dict[str, float] = {
     "step": 18, "turn": 10, "plain": 6, "wave": 0.7, "open": 2, "abort": 1.6, "abort at once": 0.7, "close": 1,
     "close busy": 0.7, "expire": 1, "pause": 0.8, "pause some": 1.5, "memory": 1.5, "refuse": 0.6, "reap": 2,
-    "overlong": 0.7, "second": 0.7, "stranger": 0.3,
+    "overlong": 0.7, "second": 0.7, "stranger": 0.3, "again": 1,
 }  # fmt: skip
 _ALWAYS = ("step", "turn", "plain", "open")
 
@@ -40,6 +41,7 @@ class Drawing:
         self._opened: list[str] = []
         self._turns = dict.fromkeys(SESSIONS, 0)
         self._plain_requests = 0
+        self._sent: dict[str, Request] = {}
         self._now = 0.0
         self._actions: list[Timed] = []
 
@@ -49,6 +51,8 @@ class Drawing:
         weights["step"] = self._random.choice([9, 18, 30])
         if self._flavour.pressure:
             weights["plain"], weights["wave"] = 12, 2
+        if self._config.pool.swa is not None:
+            weights["again"] = 4
         for name in weights:
             if name not in _ALWAYS and self._random.random() < 0.35:
                 weights[name] = 0
@@ -87,7 +91,7 @@ class Drawing:
 
     def _one(self) -> None:
         name = self._random.choices(list(self._weights), list(self._weights.values()))[0]
-        if name in ("turn", "plain", "second", "wave") and len(self._guesses.live()) >= self._most_live:
+        if name in ("turn", "plain", "second", "wave", "again") and len(self._guesses.live()) >= self._most_live:
             name = "step"
         if name == "step" and not self._guesses.live() and self._random.random() < 0.8:
             name = self._random.choice(["turn", "plain"])
@@ -114,7 +118,19 @@ class Drawing:
         self._guesses.submitted(request)
 
     def _plain(self) -> None:
-        self._submit(self._prompts.ordinary(self._next_rid()))
+        request = self._prompts.ordinary(self._next_rid())
+        self._sent[request.rid] = request
+        self._submit(request)
+
+    def _again(self) -> None:
+        """An ordinary request under its old name: word for word the same, the output too, as far as it goes."""
+        over = [rid for rid in self._guesses.gone[-6:] if rid in self._sent]
+        if not over:
+            return self._plain()
+        request = self._sent[self._random.choice(over)]
+        if self._random.random() < 0.5:
+            request = replace(request, max_new=self._random.randint(1, max(request.max_new, 1)))
+        self._submit(request)
 
     def _next_rid(self) -> str:
         self._plain_requests += 1

@@ -16,7 +16,7 @@ Pools = Literal["full", "swa", "no_buffer", "extra_buffer", "both"]
 
 PAGES = (1, 4, 16)
 KINDS: tuple[Pools, ...] = get_args(Pools)
-MODELLED: tuple[Pools, ...] = ("full",)
+MODELLED = KINDS
 """What a run covers unless it is told otherwise."""
 
 AXES = ("pools", "page", "overlap", "speculative", "chunking", "radix", "size")

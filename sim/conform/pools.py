@@ -5,14 +5,26 @@ from __future__ import annotations
 from math import lcm
 from random import Random
 
-from sim.config import MambaConfig, SpeculativeConfig, SwaConfig
+from sim.config import MambaConfig, RunConfig, SpeculativeConfig, SwaConfig
 from sim.conform.matrix import Cell
 
-_WINDOWS = (4, 6, 9, 12, 16, 24)
+_WINDOWS = (2, 4, 4, 6, 9, 16)
 _RATIOS = (0.35, 0.5, 0.8, 0.8, 1.0)
-_MULTIPLIERS = (1.0, 1.0, 0.25, 0.5, 2.0)
+_MULTIPLIERS = (1.0, 1.0, 0.25, 0.5, 1.5)
 _GRIDS = (4, 8, 8)
 _SESSIONS = 4
+
+
+def accepted(config: RunConfig) -> bool:
+    """Whether a server keeps states like this."""
+    pool, knobs = config.pool, config.scheduler
+    if pool.mamba is None:
+        return True
+    if pool.mamba.strategy == "extra_buffer":
+        return knobs.radix
+    if knobs.radix:
+        return pool.page_size == 1 and (not knobs.overlap or knobs.speculative is not None)
+    return pool.page_size == 1 or knobs.chunked_prefill is not None or pool.swa is not None
 
 
 def draw_window(cell: Cell, tokens: int, random: Random) -> SwaConfig | None:

@@ -13,6 +13,7 @@ from sim.world import Segment
 _OWN = (1, 1, 2, 3, 5, 9, 16, 21)
 _SHARED = (4, 8, 16, 17, 32, 48)
 _OUTPUTS = ((1, 1, 2, 3, 4, 6, 9), (1, 2, 3, 5, 8, 13, 30), (5, 8, 13, 21, 30))
+_LONG = (8, 13, 21, 34)
 _ACCEPT: tuple[Any, ...] = ((1,), (2,), (4,), (1, 3), (4, 1, 2), 0.3, 0.7, 0.95)
 
 
@@ -22,7 +23,10 @@ class Prompts:
     def __init__(self, config: RunConfig, flavour: Flavour, random: Random) -> None:
         self._config = config
         self._random = random
-        self._outputs = random.choice(_OUTPUTS[2:] if flavour.pressure else _OUTPUTS)
+        self._outputs: tuple[int, ...] = random.choice(_OUTPUTS[2:] if flavour.pressure else _OUTPUTS)
+        if config.pool.swa is not None and random.random() < 0.7:
+            # Long enough to leave a window behind.
+            self._outputs = _LONG
         most = config.pool.tokens // (4 if flavour.careful or flavour.pressure else 1)
         self._own = [length for length in _OWN if length <= most]
         self._shared = [length for length in _SHARED if length <= most]

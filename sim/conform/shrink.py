@@ -8,6 +8,7 @@ from time import monotonic
 from typing import Any
 
 from sim.config import RunConfig, SchedulerConfig
+from sim.conform.pools import accepted
 from sim.engines.marks import REAP, Timed
 from sim.operations import Open, Refuse, Retract, Submit
 
@@ -73,8 +74,10 @@ class Shrinking:
         self._try(self.config, [(time, what) for time, what in self.actions if what != REAP])
 
     def _plainer_config(self) -> None:
-        for config in plainer(self.config):
-            self._try(config(self.config), self.actions)
+        for way in plainer(self.config):
+            config = way(self.config)
+            if accepted(config):
+                self._try(config, self.actions)
 
 
 def simpler_operations(what: Any) -> Iterator[Any]:
@@ -126,7 +129,13 @@ def plainer(config: RunConfig) -> list[Callable[[RunConfig], RunConfig]]:
     if config.scheduler.speculative is not None:
         ways.append(_with("speculative", None))
     ways.append(_with("overlap", False))
+    ways += [_without(name) for name in ("swa", "mamba") if getattr(config.pool, name) is not None]
     return ways
+
+
+def _without(pool: str) -> Callable[[RunConfig], RunConfig]:
+    gone: dict[str, Any] = {pool: None}
+    return lambda config: replace(config, pool=replace(config.pool, **gone))
 
 
 def _with(name: str, value: Any) -> Callable[[RunConfig], RunConfig]:

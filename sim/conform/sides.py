@@ -86,7 +86,7 @@ class Model:
             except Exception as error:
                 played.marks.append(_crash(error))
                 if watch is not None:
-                    watch.events["crash"] += 1
+                    watch.died(error)
                 break
             if what == STEP:
                 barren = 0 if answer[1][-1] else barren + 1

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
+from sim.conform.hooks import hook
 from sim.conform.kinds import kind_of
+from sim.conform.pool_watch import StateWatch, WindowWatch, died_for_states
 from sim.engines.model import ModelEngine
 from sim.engines.protocol import StepReport
 from sim.operations import Abort, Close, Retract, Submit
@@ -34,26 +36,15 @@ class Watch:
         self._waiting: set[str] = set()
         self._already: list[str] = []
         self._forced = False
-        self._hook(engine.scheduler, "ended", before=self._ended)
-        self._hook(engine.scheduler, "gone", before=self._gone)
-        self._hook(engine.scheduler.cache, "match", after=self._matched)
-        self._hook(engine.scheduler.memory.tree, "evict", result=self._evicted)
-        self._hook(engine.scheduler.memory.tree, "_split", result=lambda _: self._count("node split"))
-
-    def _hook(self, owner: Any, name: str, before: Any = None, after: Any = None, result: Any = None) -> None:
-        inner = getattr(owner, name)
-
-        def hooked(*given: Any, **named: Any) -> Any:
-            if before is not None:
-                before(given[0])
-            made = inner(*given, **named)
-            if after is not None:
-                after(given[0])
-            if result is not None:
-                result(made)
-            return made
-
-        setattr(owner, name, hooked)
+        hook(engine.scheduler, "ended", before=self._ended)
+        hook(engine.scheduler, "gone", before=self._gone)
+        hook(engine.scheduler.cache, "match", after=self._matched)
+        hook(engine.scheduler.memory.tree, "evict", result=self._evicted)
+        hook(engine.scheduler.memory.tree, "_split", result=lambda _: self._count("node split"))
+        memory = engine.scheduler.memory
+        if memory.swa is not None:
+            WindowWatch(engine.scheduler, self._count)
+        self._states = StateWatch(engine.scheduler, self._count) if memory.states is not None else None
 
     def _count(self, event: str) -> None:
         self.events[event] += 1
@@ -90,6 +81,12 @@ class Watch:
             self._submitted()
         elif isinstance(self._what, Retract) and self._what.how == "pause":
             self.events["forced retract, paused"] += len(self._engine._pending.retracted) - len(self._already)
+
+    def died(self, error: Exception) -> None:
+        """An operation raised; the case ends there."""
+        self._count("crash")
+        if died_for_states(error):
+            self._count("out of states")
 
     def victims(self, report: StepReport) -> int:
         """How many requests this iteration preempted."""
@@ -128,6 +125,11 @@ class Watch:
             self._count("idle check" if report.kind == "idle" else "busy check")
         if scheduler.chunked is not None:
             self._count("split prompt")
+            last = [] if scheduler.last is None else scheduler.last.reqs
+            if scheduler.memory.swa is not None and scheduler.chunked not in last:
+                self._count("parked chunk")
+        if self._states is not None:
+            self._states.stepped(report)
         running = scheduler.running
         if running.full and scheduler.waiting and not report.refused and len(running.reqs) < self._knobs.max_running:
             self._count("admission without room")
@@ -140,7 +142,7 @@ class Watch:
             kind = "forced retract, decoding" if self._forced else "test retract" if tested else "real retract"
             self.events[kind] += retracted
 
-    def _ended(self, req: Req) -> None:
+    def _ended(self, req: Req, *_: Any) -> None:
         finish = req.finish
         assert finish is not None
         if finish.aborted:
@@ -151,7 +153,7 @@ class Watch:
         if req.finished_len is not None and req.committed > req.prompt_len + req.finished_len:
             self._count("overshoot")
 
-    def _gone(self, req: Req) -> None:
+    def _gone(self, req: Req, *_: Any) -> None:
         if isinstance(self._what, Abort):
             self._count("abort in queue")
         elif req.to_finish is OUT_OF_MEMORY:
@@ -161,7 +163,7 @@ class Watch:
         else:
             self._count("queue full")
 
-    def _matched(self, req: Req) -> None:
+    def _matched(self, req: Req, *_: Any) -> None:
         if isinstance(req.last_node, VirtualNode):
             self._count("borrow")
         elif len(req.prefix):

@@ -88,6 +88,7 @@ class Auditor:
         if self._engine.idle or self._audit != "idle":
             self._recount_if_due()
         if self._engine.alarm is not None:
+            self._judge.books = books
             self._judge.alarm(*self._engine.alarm)
             self._engine.alarm = None
         return self._docket.opened() if self._docket.fresh else ()

@@ -2,8 +2,8 @@
 
 posting   the device moves the tags at once and keeps what it found there, and where that was not as it should be
 check     one flag is read: whether any posting since the last check found something
-          nothing: they are forgotten │ something: all are taken back, the last first, and made again one by one, each in
-          the event and for the request that made it, with a look at the device after each
+          nothing: they are forgotten │ something: all are taken back, the last first, and made again one by one, each
+          in the event and for the request that made it, with a look at the device after each
 
 So a fault costs as much as it did on a CPU, and none costs one read.
 """

@@ -94,10 +94,13 @@ class Ledger:
 
     def read(self, off: Array, tell: Callable[[], None], *, if_touched: bool = False) -> None:
         """Something was read back: `tell` if any of it is off (and a posting had gone wrong before)."""
-        if self.journal is None:
+        journal = self.journal
+        if journal is None:
             self._read(off.any, tell, if_touched)
+        elif journal.replaying:
+            self._read(journal.looking(off), tell, if_touched)
         else:
-            self.journal.note(off, partial(self._read, self.journal.looking(off), tell, if_touched))
+            journal.note(off, partial(self._read, journal.looking(off), tell, if_touched))
 
     def _read(self, off: Callable[[], Any], tell: Callable[[], None], if_touched: bool) -> None:
         if (self.touched or not if_touched) and off():

@@ -3,6 +3,8 @@
 Nothing here uses the allocators' or the books' own arithmetic: free lists are read, the tree is walked, each row is
 followed from its first position to its last. It costs O(pool) and is done on demand.
 
+On a device it is first asked there whether all is sound (`sound.py`); only what is not is counted here, from copies.
+
 full    named by rows and nodes
 swa     named by whoever names the full slot that is mapped to it; how far the window has freed is not asked
 mamba   named by requests, sessions and nodes themselves
@@ -41,7 +43,13 @@ class Recount:
         """Every pool."""
         memory = self._memory
         naming = list(holders.of_rows(self._scheduler))
-        slots = _joined([self._row(holder) for holder in naming])
+        if memory.backend.deferred and self._sound_on_device(naming):
+            counts = {pool: PoolCount(pool, 0, 0, (), ()) for pool in self._scheduler.config.pool.names}
+            if memory.states is not None:
+                counts["mamba"] = self._states(memory.states)
+            return counts | {"rows": self._rows(naming)}
+        table = memory.backend.lying(memory.rows.tensor, memory.rows.array)
+        slots = _joined([np.asarray(table[holder.row, : holder.stop], dtype=np.int64) for holder in naming])
         nodes = _joined([self._plain(node.value) for node in memory.tree.nodes()])
         counts = {"full": self._full(naming, slots, nodes)}
         if memory.swa is not None:
@@ -50,17 +58,34 @@ class Recount:
             counts["mamba"] = self._states(memory.states)
         return counts | {"rows": self._rows(naming)}
 
+    def _sound_on_device(self, naming: Sequence[Holder]) -> bool:
+        """Whether the pools of tokens are sound; one flag is read."""
+        from sim.ledger import sound
+        from sim.memory.devices import TorchBackend
+
+        memory, page = self._memory, self._page
+        place = memory.backend
+        assert isinstance(place, TorchBackend)
+        rows = sound.named(place, memory.rows.tensor.reshape(-1), memory.rows.width, naming)
+        tree = sound.starts(place, [node.value for node in memory.tree.nodes()], page)
+        flags = [sound.unsound(memory.total // page, page, memory.free_lists[0].on_device, tree, rows)]
+        if memory.swa is not None:
+            mapping, free = memory.swa.mapping_tensor, memory.free_lists[1].on_device
+            rows = sound.windowed(rows, mapping)
+            flags.append(sound.unsound(memory.swa.total // page, page, free, mapping[tree], rows))
+        return not place.flagged(flags)
+
     def _full(self, naming: Sequence[Holder], slots: Ints, nodes: Ints) -> PoolCount:
         """Each page must stand once in the free list, or be named by one owner."""
         page, memory = self._page, self._memory
-        free = self._plain(memory.allocator.free_list.view())
+        free = memory.allocator.free_list.lying()
         counted = tally(page, memory.total // page, free, nodes[::page] // page, naming, slots // page)
         return counted.count("full")
 
     def _swa(self, swa: SwaPool, naming: Sequence[Holder], slots: Ints, nodes: Ints) -> PoolCount:
         """The same, each full slot taken for the windowed one behind it; 0 is none."""
-        page, mapping = self._page, self._plain(swa.mapping)
-        free = self._plain(swa.allocator.free_list.view())
+        page, mapping = self._page, self._memory.backend.lying(swa.mapping_tensor, swa.mapping)
+        free = swa.allocator.free_list.lying()
         in_tree, in_rows = (mapping[at] // page for at in (nodes[::page], slots))
         return tally(page, swa.total // page, free, in_tree, naming, in_rows).count("swa")
 
@@ -71,16 +96,13 @@ class Recount:
         kept = [getattr(node, "state", None) for node in self._memory.tree.nodes()]
         in_tree = np.array([slot for slot in kept if slot is not None], dtype=np.int64)
         slots = np.array([slot for _, slots in named for slot in slots], dtype=np.int64)
-        free = self._plain(states.free_list.view())
+        free = states.free_list.lying()
         return tally(1, states.size, free, in_tree, naming, slots).count("mamba")
 
     def _rows(self, naming: Sequence[Holder]) -> PoolCount:
         """Each must be free, or named by one owner."""
         rows = self._memory.rows
         return count_rows(rows.first, rows.count, rows.free, naming)
-
-    def _row(self, holder: Holder) -> Ints:
-        return self._plain(self._memory.rows.array[holder.row, : holder.stop])
 
     def _plain(self, array: object) -> Ints:
         return np.asarray(self._memory.backend.get(array), dtype=np.int64)
@@ -96,13 +118,19 @@ class Recount:
         if memory.states is not None:
             pools.append((" of mamba", memory.states.free_list, memory.states.owners))
         for name, free_list, owners in pools:
-            if owners.tainted:
+            if owners.tainted or (memory.backend.deferred and self._tags_agree(free_list, owners)):
                 continue
-            tags, free = memory.backend.get(owners.tags)[1:], self._plain(free_list.view())
+            tags, free = memory.backend.get(owners.tags)[1:], free_list.lying()
             tagged = np.count_nonzero(tags == FREE)
             if len(free) != tagged or np.any(tags[free - 1]):
                 return f"{len(free)} units{name} are in the free list, {tagged} are tagged as free"
         return None
+
+    def _tags_agree(self, free_list: FreeList, owners: TagPool) -> bool:
+        """Whether a device finds the units tagged as free to be those in the free list."""
+        from sim.ledger.sound import tags_differ
+
+        return not self._memory.backend.flagged([tags_differ(owners.tensor, free_list.on_device)])
 
 
 def _joined(runs: Sequence[Ints]) -> Ints:

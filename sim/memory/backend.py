@@ -45,6 +45,12 @@ class Backend(Protocol):
     def get(self, array: Array) -> Any:
         """An array as a NumPy array on the host; waits for the device if it lies there."""
 
+    def lying(self, tensor: torch.Tensor, array: Array) -> Any:
+        """What a twin's tensor holds, as a NumPy array on the host; waits likewise."""
+
+    def joined(self, masks: Sequence[Array]) -> Array:
+        """Masks end to end."""
+
     def any(self, mask: Array) -> bool:
         """Whether any entry is set; waits likewise."""
 
@@ -96,6 +102,14 @@ class NumpyBackend:
     def get(self, array: Array) -> Any:
         """The array itself: it is on the host."""
         return array
+
+    def lying(self, tensor: torch.Tensor, array: Array) -> Any:
+        """The array itself: it is the tensor's view."""
+        return array
+
+    def joined(self, masks: Sequence[Array]) -> Array:
+        """Masks end to end."""
+        return np.concatenate(masks)
 
     def any(self, mask: Array) -> bool:
         """Whether any entry is set."""

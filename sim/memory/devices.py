@@ -78,13 +78,21 @@ class TorchBackend(NumpyBackend):
             return tensor.cpu().numpy()
         return tensor.host if isinstance(tensor, Twin) else np.asarray(tensor)
 
+    def lying(self, tensor: torch.Tensor, array: Array) -> Any:
+        """A host copy of the tensor."""
+        return tensor.cpu().numpy()
+
+    def joined(self, masks: Sequence[Array]) -> Array:
+        """Masks end to end."""
+        return torch.cat(list(masks))
+
     def any(self, mask: Array) -> bool:
         """Whether any entry is set."""
         return bool(mask.any().item()) if isinstance(mask, torch.Tensor) else bool(mask.any())
 
     def flagged(self, masks: Sequence[Array]) -> bool:
         """Whether any entry of any mask is set: one flag is read."""
-        return bool(torch.cat([mask.reshape(-1) for mask in masks]).any().item())
+        return bool(torch.cat(list(masks)).any().item())
 
     def count(self, array: Array) -> int:
         """Entries that are not zero."""

@@ -12,6 +12,8 @@ the device gets every write (`backend.py`).
 
 from __future__ import annotations
 
+import torch
+
 from sim.memory.backend import Array, Backend
 
 
@@ -36,6 +38,15 @@ class FreeList:
     def view(self) -> Array:
         """The list itself, in order; valid until the next change."""
         return self._buffer[self._head : self._tail]
+
+    def lying(self) -> Array:
+        """The list as it lies in the tensor; waits for a device."""
+        return self._backend.lying(self.on_device, self.view()) if self._backend.deferred else self.view()
+
+    @property
+    def on_device(self) -> torch.Tensor:
+        """The list itself, in the tensor."""
+        return self.tensor[self._head : self._tail]
 
     def take(self, count: int) -> Array:
         """The first `count` indices, removed. The caller has tested that there are so many."""

@@ -137,6 +137,11 @@ class StatePool:
         if slots:
             self.owners.orphan(self._backend.put(slots), owner, what)
 
+    def branching(self, raw: int, usable: int) -> int | None:
+        """The last position on the grid up to which a prefix is cached without a state, if that is further."""
+        position = raw // self.chunk * self.chunk
+        return position if raw > usable and position > 0 else None
+
     # -- snapshots ----------------------------------------------------------------------------------------
 
     def other(self, number: int) -> int:

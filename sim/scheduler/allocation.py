@@ -65,6 +65,9 @@ def _left(memory: Memory) -> str:
     tree, swa = memory.tree, memory.swa
     if swa is None or memory.chunk_cache:
         free, used = memory.allocator.available(), tree.evictable
+        if tree.manages_states:
+            sizes = f"full_available_size={free} + full_evictable_size={used}"
+            return f"Available full tokens: {free + used} ({sizes})\nFull LRU list evictable size: {used}\n"
         return f"Available tokens: {free + used} (available_size={free} + evictable_size={used})\n"
     text = ""
     for name, allocator, used in (

@@ -89,6 +89,7 @@ class Scheduler:
             self.knobs.priority,
             1 if self.knobs.low_priority_first else -1,
             Random(config.seed),
+            notes_branching=release.base != "0.5.10",
         )
         self.view = View(self)
 

@@ -116,17 +116,13 @@ class Forward:
 
         With `if_touched`, only once a posting of this run has gone wrong.
         """
-        memory, kv = self._memory, self._memory.kv
-        if pool == "swa":
-            assert self._swa is not None
-            slots, kv = self._swa.mapping[slots], self._swa.kv
-        found = kv.headers[slots]
-        off = kv.off(found, np.arange(start, start + len(tokens)), tokens)
+        memory, named = self._memory, self.places(slots, pool)
+        found, off = self.off(named, np.arange(start, start + len(tokens)), tokens, pool)
 
         def tell() -> None:
             host, wrong = memory.backend.get(found), memory.backend.get(off).nonzero()[0]
             at = int(wrong[0])
-            slot, kind = int(slots[at]), "SWA slot" if pool == "swa" else "slot"
+            slot, kind = int(named[at]), "SWA slot" if pool == "swa" else "slot"
             what = (
                 f"position {start + at} of request {rid} should hold token {int(tokens[at])}; "
                 f"{kind} {slot} holds {described(int(host[at]))}; {len(wrong)} positions differ"
@@ -134,6 +130,19 @@ class Forward:
             self.note(Misread(rid, session, what, len(wrong), (slot,), pool=pool))
 
         memory.ledger.read(off, tell, if_touched=if_touched)
+
+    def places(self, slots: Array, pool: str) -> Array:
+        """Where these slots are kept in a pool: themselves, or their windowed halves."""
+        if pool == "full":
+            return slots
+        assert self._swa is not None
+        return self._swa.mapping[slots]
+
+    def off(self, places: Array, positions: Ints, tokens: Ints, pool: str) -> tuple[Array, Array]:
+        """The headers found in these places, and where they are not those of these tokens."""
+        kv = self._swa.kv if pool == "swa" and self._swa is not None else self._memory.kv
+        found = kv.headers[places]
+        return found, kv.off(found, positions, tokens)
 
 
 def _session_of(req: Req) -> str | None:

@@ -49,18 +49,13 @@ class MambaCache(PrefixCache):
         found = self.tree.find(self.tree.units(req.tokens(key_len)))
         req.prefix, req.last_node = found.slots, found.node
         req.protected = len(req.prefix)
-        names.branching = self.branching(found.raw, req.protected)
+        names.branching = self.states.branching(found.raw, req.protected)
         state = found.node.state
         if state is None:
             return
         if names.slot is None:
             names.slot = self._take_one(found.node, req)
         self.states.copy(state, names.slot, req.tag)
-
-    def branching(self, raw: int, usable: int) -> int | None:
-        """The last position on the grid up to which there is a cached prefix without a state, if that is further."""
-        position = raw // self.states.chunk * self.states.chunk
-        return position if raw > usable and position > 0 else None
 
     def _take_one(self, node: Any, req: Req) -> int:
         """A free state slot; if there is none, one is evicted, but not that of `node`."""

@@ -9,7 +9,7 @@ import numpy as np
 
 from policies.eviction import EVICTION_ORDERS
 from policies.releases import compose
-from sim.config import PoolConfig, RunConfig, SchedulerConfig
+from sim.config import PoolConfig, RunConfig, SchedulerConfig, SwaConfig
 from sim.engines.protocol import Request
 from sim.ledger.owners import FREE, SESSION, Ledger, TagPool
 from sim.memory.allocator import make_allocator
@@ -199,9 +199,9 @@ def new_req(
 
 def new_scheduler(
     release: str = "sglang-0.5.11", *, tokens: int = 1000, page_size: int = 1, rows: int = 8,
-    context: int = 512, compose_with: dict[str, Any] | None = None, **knobs: Any,
+    context: int = 512, compose_with: dict[str, Any] | None = None, swa: SwaConfig | None = None, **knobs: Any,
 ) -> Scheduler:  # fmt: skip
-    pool = PoolConfig(tokens=tokens, page_size=page_size, rows=rows, context=context)
+    pool = PoolConfig(tokens=tokens, page_size=page_size, rows=rows, context=context, swa=swa)
     config = RunConfig(pool=pool, scheduler=SchedulerConfig(**{"max_running": 8, **knobs}))
     return Scheduler(config, compose(release, **(compose_with or {})))
 

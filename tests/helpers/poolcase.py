@@ -26,9 +26,11 @@ POOL_VARIATIONS: tuple[dict[str, Any], ...] = (
 def draw_pools(seed: int, kind: str | None = None, *, calm: bool = False) -> Case:
     """The case of this seed, with pools of this kind (default: the seed's).
 
-    A calm one stays clear of the faults that 0.5.11 still has; see `draw_case`. With states these are more: one cannot
-    be rolled back, so a turn of a session is not retracted under overlap nor made to overshoot; and the states of a
-    first turn that is aborted are lost.
+    A calm one stays clear of the faults that 0.5.11 still has; see `draw_case`. With states these are more. A state
+    cannot be rolled back: a turn of a session that is retracted under overlap goes on below its own. The states of a
+    first turn that is aborted, or refused on arrival, are lost. A mixed pass keeps no snapshot where it says it does.
+    The tree of a windowed model knows no states: what it shares cannot be continued from. And a chunk that finds no
+    windowed room is parked, and what its row said before is taken for the prompt's.
     """
     random = Random(f"pools {seed} {calm}")
     kind = KINDS[seed % len(KINDS)] if kind is None else kind
@@ -36,7 +38,7 @@ def draw_pools(seed: int, kind: str | None = None, *, calm: bool = False) -> Cas
     pool, knobs = _bent(random, kind, case.config.pool, case.config.scheduler, calm=calm)
     weights = dict(case.weights)
     if calm and kind != "swa":
-        for name in ("abort", "pause", "pause some", "memory", "second"):
+        for name in ("abort", "pause", "pause some", "memory", "overlong"):
             weights[name] = 0
     release = case.release
     if not calm and random.random() < 0.6:
@@ -50,6 +52,11 @@ def _bent(
     random: Random, kind: str, pool: PoolConfig, knobs: SchedulerConfig, *, calm: bool
 ) -> tuple[PoolConfig, SchedulerConfig]:
     knobs = replace(knobs, eviction="lru")
+    if calm and kind != "swa":
+        knobs = replace(knobs, test_retract=None, preemption=False, mixed_chunk=False, radix=kind != "both")
+        pool = replace(pool, tokens=AMPLE)
+    if calm and kind == "swa" and pool.tokens < AMPLE:
+        knobs = replace(knobs, chunked_prefill=None, mixed_chunk=False)
     if kind in ("swa", "both"):
         pool = replace(pool, swa=_windowed(random, pool))
     if kind == "swa":

@@ -65,8 +65,16 @@ def test_through_these_clocks_the_fault_of_22900_is_out_of_reach(clock):
     assert rig.verdicts == []
 
 
-def test_what_a_cursor_left_behind_a_cut_skips_stays_lost_to_the_count_until_the_session_closes():
+def test_with_22862_the_next_turn_caps_the_cursor_too_and_the_count_is_whole_again():
     rig, _, _ = turn("reserved")
+    rig.turn("a/2", 22, 8)
+    rig.step()
+    assert rig.request("a/2").evicted == 38
+    assert rig.engine.snapshot().pools["swa"].delta == 0
+
+
+def test_what_a_cursor_left_behind_a_cut_skips_stays_lost_to_the_count_until_the_session_closes():
+    rig, _, _ = turn("reserved", revert=[22862, 22900])
     scheduler = rig.engine.scheduler
     rig.turn("a/2", 22, 8)
     rig.step()
@@ -78,6 +86,7 @@ def test_what_a_cursor_left_behind_a_cut_skips_stays_lost_to_the_count_until_the
         return int((pool.mapping[row] > 0).sum())
 
     assert (held(), 60 - request.evicted) == (22, 18)
+    assert rig.engine.snapshot().pools["swa"].delta == -4
     scheduler.window.evict(request, 52)
     assert (held(), 60 - request.evicted) == (14, 10)
     row = scheduler.memory.rows.read(request.row, 38, 42)

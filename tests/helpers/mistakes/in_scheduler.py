@@ -59,7 +59,7 @@ MISTAKES = (
     ),
     Mistake(
         title="a lock not taken at admission", owner=admission.PrefillAdder, name="_take",
-        right="self.cache.lock(req.last_node)", wrong="pass",
+        right="self.cache.lock(req.last_node)", wrong="None",
     ),
     Mistake(
         title="output forecast not clipped", owner=admission.PrefillAdder, name="_expected_of_running",
@@ -143,7 +143,7 @@ MISTAKES = (
     ),
     Mistake(
         title="a closed session keeps its lock", owner=streaming.StreamingCache, name="release_session",
-        right="self.inner.unlock(slot.last_node)", wrong="pass",
+        right="self.inner.unlock(slot.last_node, slot.mark)", wrong="pass",
     ),
     Mistake(
         title="every save moves p", owner=session.SessionSlot, name="save", right="if first:", wrong="if True:",

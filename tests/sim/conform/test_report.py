@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sim.conform.compare import Outcome
 from sim.conform.kinds import EVENTS, OPERATIONS
+from sim.conform.matrix import cell_of
 from sim.conform.pairs import Difference, Verdict
 from sim.conform.report import Tally, lines
 from sim.conform.targets import parse
@@ -15,7 +16,7 @@ TARGETS = (parse("0.5.10.post1"), parse("0.5.11"))
 
 
 def verdict(seed, difference=None, **events):
-    outcome = Outcome(seed=seed, operations=Counter({"step": 9}), events=Counter(events), length=10)
+    outcome = Outcome(seed=seed, cell=cell_of(seed), operations=Counter({"step": 9}), events=Counter(events), length=10)
     return Verdict(outcome=outcome, difference=difference)
 
 
@@ -32,7 +33,7 @@ def test_a_run_without_difference_says_so():
     text = "\n".join(lines(tally))
     assert "0.5.10.post1                   5          50        5      0            0" in text
     assert "together                      10         100       10      0            0" in text
-    assert "5 of 120 cells of the matrix, 0 to 2 cases in each" in text
+    assert "5 of 478 cells of the matrix, 0 to 2 cases in each" in text
     assert text.endswith("no difference")
 
 

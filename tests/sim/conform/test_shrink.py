@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from sim.config import MambaConfig
 from sim.conform.cases import draw_case
 from sim.conform.compare import differs
+from sim.conform.pools import accepted
 from sim.conform.shrink import Shrinking, plainer, simpler_operations
 from sim.conform.sides import Model
 from sim.conform.targets import parse
@@ -64,6 +66,27 @@ def test_a_plain_configuration_without_chunks_mixes_none():
     for way in plainer(replace(CASE.config, scheduler=knobs)):
         changed = way(replace(CASE.config, scheduler=knobs)).scheduler
         assert changed.chunked_prefill is not None or not changed.mixed_chunk
+
+
+def test_pools_that_do_not_matter_go():
+    case = next(case for case in map(draw_case, range(40)) if case.cell.pools == "both")
+    config, _ = shrunk(lambda config, actions: 0, config=case.config)
+    assert config.pool.names == ("full",)
+
+
+def test_no_configuration_is_tried_that_a_server_would_refuse():
+    mamba = MambaConfig(slots=20)
+    pool = replace(CASE.config.pool, swa=None, mamba=mamba, page_size=4)
+    knobs = replace(CASE.config.scheduler, radix=False, chunked_prefill=16, overlap=True, speculative=None)
+    tried = []
+
+    def wanted(config, actions):
+        tried.append(config)
+        return 0 if config.pool.mamba is not None else None
+
+    shrunk(wanted, config=replace(CASE.config, pool=pool, scheduler=knobs))
+    assert len(tried) > 3
+    assert all(accepted(config) for config in tried)
 
 
 def test_time_is_bounded():

@@ -7,6 +7,7 @@ from helpers.kvtest import hold, ints, new_req, new_scheduler, plain
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sim.config import SwaConfig
 from sim.scheduler.admission import Added, PrefillAdder
 from sim.scheduler.batch import Batch
 
@@ -17,8 +18,8 @@ CONTINUE, NO_TOKEN, OTHER = Added.CONTINUE, Added.NO_TOKEN, Added.OTHER
 class Bench:
     """A scheduler's adder, and requests to offer it."""
 
-    def __init__(self, release=NEW, *, tokens=100, running=(), ratio=0.7, mixed=0, **knobs):
-        self.scheduler = new_scheduler(release, tokens=tokens, context=20_000, **knobs)
+    def __init__(self, release=NEW, *, tokens=100, running=(), ratio=0.7, mixed=0, swa=None, **knobs):
+        self.scheduler = new_scheduler(release, tokens=tokens, context=20_000, swa=swa, **knobs)
         self.running = Batch([self.request(f"run{i}", 1, n, out=out) for i, (n, out) in enumerate(running)])
         self.make(ratio, mixed)
 
@@ -335,3 +336,81 @@ def test_slots_are_only_counted_never_taken():
     bench = Bench(tokens=100)
     bench.add(50, 20)
     assert plain(bench.scheduler.memory.allocator.free_list.view()) == list(range(1, 101))
+
+
+# -- two pools ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("release", "rem_total"), [(OLD, 60), (NEW, 100)])
+def test_0_5_10_lets_the_smaller_pool_decide_and_0_5_11_the_full_one(release, rem_total):
+    bench = Bench(release, swa=SwaConfig(tokens=60, window=8))
+    assert (bench.adder.rem_total, bench.adder.rem_current) == (rem_total, rem_total)
+
+
+@pytest.mark.parametrize(("extend", "left"), [(5, 60 - 9), (8, 60 - 9), (20, 60 - 21)])
+def test_0_5_11_charges_the_windowed_pool_with_a_window_at_least_and_a_page(extend, left):
+    bench = Bench(NEW, swa=SwaConfig(tokens=60, window=8))
+    assert bench.add(extend, 1) is CONTINUE
+    assert bench.adder.rem_window == left
+
+
+def test_what_a_prefill_needs_of_the_windowed_pool_ends_with_its_chunk():
+    bench = Bench(NEW, tokens=1000, swa=SwaConfig(tokens=60, window=8), chunked_prefill=32)
+    bench.add(50, 1)
+    assert bench.adder.new_chunked is not None
+    assert bench.adder.rem_window == 60 - 33
+
+
+@pytest.mark.parametrize(("extend", "fits"), [(58, True), (59, False)])
+def test_a_prefill_must_stay_below_what_is_left_of_the_windowed_pool(extend, fits):
+    bench = Bench(NEW, tokens=1000, swa=SwaConfig(tokens=60, window=8))
+    assert bench.add(extend, 1) is (CONTINUE if fits else NO_TOKEN)
+    assert bool(bench.chosen) is fits
+
+
+def test_locking_what_is_shared_can_leave_too_little_of_the_windowed_pool():
+    bench = Bench(NEW, tokens=1000, swa=SwaConfig(tokens=60, window=8))
+    memory = bench.scheduler.memory
+    slots = memory.allocator.alloc_extend(ints([0]), ints([30]), ints([-1]), 6)
+    memory.tree.insert_cut(ints(range(100, 130)), slots, 6, protected=0)
+    req = bench.request("r", 40, 1)
+    req.last_node = memory.tree.match_units(ints(range(100, 130)))[1]
+    assert bench.adder.rem_window == 60
+    assert (bench.adder.add(req), bench.chosen) == (NO_TOKEN, [])
+    assert (memory.tree.protected, memory.tree.other_protected) == (0, 0)
+
+
+def test_taking_a_request_locks_what_it_shares_and_notes_the_mark():
+    bench = Bench(NEW, tokens=1000, swa=SwaConfig(tokens=160, window=8))
+    memory = bench.scheduler.memory
+    slots = memory.allocator.alloc_extend(ints([0]), ints([30]), ints([-1]), 6)
+    memory.tree.insert_cut(ints(range(100, 130)), slots, 6, protected=0)
+    req = bench.request("r", 40, 1)
+    req.last_node = memory.tree.match_units(ints(range(100, 130)))[1]
+    assert bench.adder.add(req) is CONTINUE
+    assert (memory.tree.other_protected, req.mark, req.last_node.mark) == (30, 1, 1)
+
+
+@pytest.mark.parametrize(("release", "runs"), [(OLD, True), (NEW, False)])
+def test_a_chunk_that_finds_no_windowed_memory_is_parked_by_0_5_11_and_runs_in_0_5_10(release, runs):
+    bench = Bench(release, tokens=1000, swa=SwaConfig(tokens=60, window=8), chunked_prefill=16)
+    bench.scheduler.memory.allocator.alloc_extend(ints([0]), ints([59]), ints([-1]), 6)
+    req = bench.request("r", 40, 1)
+    assert bench.adder.add_chunked(req) is req
+    assert (bench.chosen == ["r"]) is runs
+    assert req.extend_len == (1 if release == OLD else 40)
+
+
+def test_a_chunk_takes_what_is_left_of_the_windowed_pool_but_for_a_page():
+    bench = Bench(NEW, tokens=1000, swa=SwaConfig(tokens=60, window=8), chunked_prefill=32)
+    bench.scheduler.memory.allocator.alloc_extend(ints([0]), ints([40]), ints([-1]), 6)
+    req = bench.request("r", 40, 1)
+    bench.adder.add_chunked(req)
+    assert req.extend_len == 60 - 40 - 1
+
+
+@pytest.mark.parametrize(("extend", "fits"), [(59, True), (60, False)])
+def test_a_request_that_ignores_its_end_needs_room_in_both_pools_and_no_forecast(extend, fits):
+    bench = Bench(NEW, tokens=1000, swa=SwaConfig(tokens=60, window=8), radix=False)
+    bench.add(extend, 2000, ignore_eos=True)
+    assert bool(bench.chosen) is fits

@@ -5,6 +5,7 @@ from helpers.rig import Rig
 
 from sim.config import MambaConfig
 from sim.engines.protocol import EngineCrash, Request
+from sim.scheduler.allocation import out_of_memory
 from sim.world import Segment
 
 RELEASES = ["sglang-0.5.10", "sglang-0.5.11"]
@@ -253,3 +254,14 @@ def test_a_turn_that_waits_refused_and_is_aborted_hands_its_states_back_to_the_s
     rig.abort("s/2")
     assert rig.slot("s").state.all == names
     assert (mamba(rig).session_held, mamba(rig).delta) == (1, 0)
+
+
+def test_what_is_left_is_told_in_the_words_of_its_own_tree():
+    rig = rig_of(tokens=20)
+    rig.send("a", 10, 1)
+    rig.drain()
+    crash = out_of_memory("Out of memory.", 7, rig.engine.scheduler.memory)
+    assert crash.message.endswith(
+        "Available full tokens: 20 (full_available_size=10 + full_evictable_size=10)\n"
+        "Full LRU list evictable size: 10\n"
+    )

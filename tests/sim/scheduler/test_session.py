@@ -38,6 +38,35 @@ def test_the_book_equals_a_walk_over_the_slots_after_every_change(page, changes,
         assert book.in_rows(rows) == sum(v for n, v in size.items() if slots[n].row in rows)
 
 
+@given(st.sampled_from([1, 4, 16]), st.lists(change, max_size=30), st.sets(st.integers(0, 5)))
+@settings(max_examples=100, deadline=None)
+def test_the_book_of_the_windowed_pool_leaves_out_what_the_window_gave_back(page, changes, rows):
+    book, slots = SlotBook(page, ("full", "swa")), {}
+    for name, row, p, extra, active in changes:
+        slots[name] = slot_of(row, p * page, max(p * page + extra, 0), active)
+        slots[name].evicted = (3 * extra) % 50
+        book.post(name, slots[name])
+        held = {
+            n: -(-s.allocated // page) * page - max(s.protected, s.evicted)
+            for n, s in slots.items() if s.row is not None
+        }  # fmt: skip
+        assert book.of("swa").total == sum(held.values())
+        assert book.of("swa").in_rows(rows) == sum(v for n, v in held.items() if slots[n].row in rows)
+        assert book.of("full") is book
+
+
+def test_a_cursor_left_behind_a_cut_is_held_below_zero():
+    book, slot = SlotBook(1, ("full", "swa")), slot_of(1, 0, 38)
+    slot.evicted = 42
+    book.post("a", slot)
+    assert (book.total, book.of("swa").total) == (38, -4)
+
+
+def test_a_book_of_a_pool_that_there_is_not_is_no_other_pools_book():
+    with pytest.raises(KeyError):
+        SlotBook(1).of("swa")
+
+
 def test_a_slot_holds_its_pages_without_what_the_tree_protects():
     book = SlotBook(16)
     book.post("a", slot_of(1, 16, 33))

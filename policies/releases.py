@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
@@ -72,12 +72,17 @@ def _nearest(word: str, known: Mapping[str, object]) -> str:
     return f"{close[0]!r}" if close else "one of " + ", ".join(sorted(known))
 
 
-def _fixes(info: ReleaseInfo, revert: Sequence[int], add: Sequence[int]) -> frozenset[int]:
-    for number in (*revert, *add):
+def check_fixes(numbers: Iterable[int]) -> None:
+    """UnknownChoice, with the nearest that there is, for a number that is no fix."""
+    for number in numbers:
         if number not in FIXES:
             raise UnknownChoice(
                 f"unknown fix {number}; write {_nearest(str(number), {str(n): 0 for n in FIXES})}"
             )
+
+
+def _fixes(info: ReleaseInfo, revert: Sequence[int], add: Sequence[int]) -> frozenset[int]:
+    check_fixes((*revert, *add))
     for number in revert:
         if number not in info.fixes:
             other = FIXES[number].superseded_by

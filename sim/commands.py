@@ -197,6 +197,12 @@ def _unchangeable(choice: Choice, args: Namespace) -> None:
     for option, value in (("--policy", args.policy), ("--add", args.add)):
         if value:
             raise InputError(f"{option}: {choice.spec} is the release that it is; leave {option} out, or the engine")
+    from policies.releases import UnknownChoice, check_fixes
+
+    try:
+        check_fixes(args.revert)
+    except UnknownChoice as error:
+        raise InputError(f"--revert: {error}") from error
     if args.device == "cuda":
         raise InputError(f"--device cuda: {choice.spec} is driven on the CPU; write --device cpu")
 

@@ -23,7 +23,7 @@ from sim.engines.select import Engines
 from sim.engines.sglang.remote import EngineBroken, RemoteEngine
 from sim.recorded import Line, Recorded
 from sim.replay import Changes, changed, fitted
-from sim.setup import Identity, choose_device, choose_release
+from sim.setup import Identity, choose_device, choose_release, make_model
 
 WINDOW = 64
 AHEAD = 3
@@ -97,9 +97,7 @@ class Side:
         """A fresh one."""
         if self._release is None:
             return self._engines.remote(self.config, self._reverts)
-        from sim.engines.model import ModelEngine
-
-        return ModelEngine(self.config, self._release)
+        return make_model(self.config, self._release)
 
     def player(self) -> _Player:
         """A fresh engine that plays windows."""
@@ -173,6 +171,9 @@ def lockstep(
     changes = changes or Changes()
     with Recorded(path) as recorded:
         sides = [Side(recorded, one, changes) for one in engines]
+        if sides[0].name == sides[1].name:
+            for side, one in zip(sides, engines, strict=True):
+                side.name += one.where
         outcome = _first_pass(recorded, sides, deep, notice)
     if outcome.unsteady is None:
         return outcome

@@ -21,6 +21,7 @@ from sim.result import Result, document
 
 if TYPE_CHECKING:
     from sim.clock import Ending
+    from sim.engines.model import ModelEngine
     from sim.ledger.verdicts import Verdict
     from sim.scheduler.release import Release
 
@@ -83,11 +84,18 @@ def choose_device(device: str) -> str:
 
 def make_engine(config: RunConfig, release: Release) -> tuple[Engine, Auditing | None]:
     """The model, and its auditor unless auditing is off."""
-    from sim.engines.model import ModelEngine
     from sim.ledger.auditor import Auditor
 
+    engine = make_model(config, release)
+    return engine, None if config.audit == "off" else Auditor(engine)
+
+
+def make_model(config: RunConfig, release: Release) -> ModelEngine:
+    """The model; InputError if its tensors do not fit."""
+    from sim.engines.model import ModelEngine
+
     try:
-        engine = ModelEngine(config, release)
+        return ModelEngine(config, release)
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, MemoryError) or "memory" in str(error).lower():
             raise InputError(
@@ -95,7 +103,6 @@ def make_engine(config: RunConfig, release: Release) -> tuple[Engine, Auditing |
                 f"{config.device}; write fewer tokens or a smaller model"
             ) from error
         raise
-    return engine, None if config.audit == "off" else Auditor(engine)
 
 
 def make_remote(

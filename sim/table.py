@@ -44,12 +44,13 @@ def left_out_lines(left_out: Sequence[LeftOut], engine: str) -> Iterator[str]:
 
 
 def summary(results: Sequence[Result]) -> str:
-    """`3 scenarios, 3 as expected`."""
+    """`3 scenarios, 3 as expected`; where nothing was expected of any, how many are clean."""
     by_scenario: dict[str, bool] = {}
     for result in results:
         by_scenario[result.scenario] = by_scenario.get(result.scenario, True) and result.ok
     count, good = len(by_scenario), sum(by_scenario.values())
-    return f"{count} scenario{'' if count == 1 else 's'}, {good} as expected"
+    how = "as expected" if any(result.judged for result in results) else "clean; nothing was expected"
+    return f"{count} scenario{'' if count == 1 else 's'}, {good} {how}"
 
 
 def _blocks(result: Result) -> Iterator[tuple[Row, list[str]]]:

@@ -109,6 +109,11 @@ class Engines:
         return f"sglang {self.source.version}" if self.real else MODEL
 
     @property
+    def where(self) -> str:
+        """` at PATH` for a real release: what tells two of one version apart."""
+        return f" at {self.source.path}" if self.real else ""
+
+    @property
     def release(self) -> str | None:
         """The release of ours that the real one is; None if it is another, or for the model, which is any of them."""
         return release_of(self.source.version) if self.real else None

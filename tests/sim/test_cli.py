@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -209,6 +210,7 @@ def test_a_recorded_run_is_replayed(kvledger):
             "unknown release 'sglang-0.5.1'; write 'sglang-0.5.1",
         ),
         (("run", "s.yaml", "--revert", "1,2"), "unknown fix 1; write"),
+        (("run", "s.yaml", "--revert", "1,2", "--engine", "sglang"), "--revert: unknown fix 1; write"),
         (("run", "s.yaml", "--revert", "all"), "'all' is no list of fixes; write numbers, e.g. 22753,22862"),
         (("run", "s.yaml", "--seed", "-1"), "is no seed; write a whole number"),
         (("run", "s.yaml", "--seed", "x"), "'x' is no seed; write a whole number from 0 to 2^63 - 1"),
@@ -386,7 +388,9 @@ def test_many_verdicts_are_counted_and_not_listed(make_verdict):
 def test_a_scenario_is_as_expected_if_all_its_variants_are(make_verdict):
     good, bad = result(make_verdict, 0), result(make_verdict, 1, variant="after")
     other = result(make_verdict, 0, scenario="other")
-    assert summary([good, bad, other]) == "2 scenarios, 1 as expected"
+    judged = replace(other, judged=True)
+    assert summary([good, bad, judged]) == "2 scenarios, 1 as expected"
+    assert summary([good, bad, other]) == "2 scenarios, 1 clean; nothing was expected"
 
 
 # -- real engines: the model stands for one -------------------------------------------------------------------

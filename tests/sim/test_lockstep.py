@@ -1,6 +1,7 @@
 """Two engines in lockstep: equal runs, equal crashes, and the first operation after which they differ."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from helpers.modelworker import ModelEngines
@@ -230,6 +231,19 @@ def test_an_engine_that_is_none_of_our_releases_plays_any_run(tmp_path):
     path = write_ops(run, tmp_path / "ops.jsonl")
     with ModelEngines("0.5.12", behaves="sglang-0.5.10") as other:
         assert lockstep(path, (Engines(), other)).names == ("model of sglang-0.5.10", "sglang 0.5.12")
+
+
+def test_two_of_one_version_are_told_apart_by_where_they_are(retry):
+    with ModelEngines() as one, ModelEngines() as other:
+        one._source, other._source = (replace(e.source, path=Path(p)) for e, p in ((one, "/mine"), (other, "/theirs")))
+        assert lockstep(retry, (one, other)).names == ("sglang 0.5.11 at /mine", "sglang 0.5.11 at /theirs")
+
+
+def test_a_pool_that_does_not_fit_is_one_line(retry, real):
+    text = retry.read_text()
+    retry.write_text(text.replace('"tokens":1000,', '"tokens":100000000000,'))
+    with pytest.raises(InputError, match="100000000000 tokens of tiny do not fit into the memory of the cpu"):
+        lockstep(retry, (Engines(), real))
 
 
 def test_what_was_taken_out_of_our_release_need_not_be_in_another(tmp_path):

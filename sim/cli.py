@@ -39,6 +39,9 @@ def main(argv: Sequence[str] | None = None) -> int:
     except MemoryError:
         return _say("too little memory for this run; write a smaller pool or shorter prompts", 2)
     except Exception as error:
+        if type(error).__name__ == "OutOfMemoryError":
+            # Of torch, which is not imported for the sake of its name: the device is full in the middle of a run.
+            return _say("too little device memory for this run; write a smaller pool or shorter prompts", 2)
         return _say(_our_fault(error), 4)
 
 

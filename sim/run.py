@@ -17,7 +17,7 @@ from sim.result import LeftOut, Result
 from sim.scenario import ScenarioError, load
 from sim.scenario.errors import choose
 from sim.scenario.model import Point, Scenario, Variant
-from sim.setup import Identity, Stage
+from sim.setup import Identity, Stage, card_memory
 
 Notice = Callable[[int, float], None]
 
@@ -56,10 +56,10 @@ def find(paths: Iterable[Path]) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
-def load_all(paths: Iterable[Path]) -> list[Scenario]:
-    """Every scenario, read and checked before the first one runs."""
+def load_all(paths: Iterable[Path], memory: int | None = None) -> list[Scenario]:
+    """Every scenario, read and checked before the first one runs; `memory`: what limits it, if not the machine's."""
     try:
-        scenarios = [load(path) for path in find(paths)]
+        scenarios = [load(path, memory=memory) for path in find(paths)]
     except ScenarioError as error:
         raise InputError(str(error)) from error
     first: dict[str, str] = {}
@@ -83,7 +83,7 @@ def run_paths(
 
     Variants that the engine cannot run are told to `left_out`.
     """
-    scenarios = load_all(paths)
+    scenarios = load_all(paths, card_memory(options.device))
     engines = engines or Engines()
     plan = [(s, v) for s in scenarios for v in _on(engines, chosen(s, options))]
     if options.variant is not None and not plan:

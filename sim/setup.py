@@ -82,6 +82,16 @@ def choose_device(device: str) -> str:
     return "cpu"
 
 
+def card_memory(device: str | None) -> int | None:
+    """Bytes of the card that a run asks for by name; None if it asks for none, InputError if there is none."""
+    if device != "cuda":
+        return None
+    choose_device(device)
+    import torch
+
+    return int(torch.cuda.get_device_properties(0).total_memory)
+
+
 def make_engine(config: RunConfig, release: Release) -> tuple[Engine, Auditing | None]:
     """The model, and its auditor unless auditing is off."""
     from sim.ledger.auditor import Auditor

@@ -45,12 +45,13 @@ def per_iteration(
     out: Path | None = None,
     sessions: int = 0,
     notice: Callable[[int], None] | None = None,
+    timer: Callable[[], float] = time.process_time,
 ) -> float:
-    """Seconds of processor time that an iteration takes once the batch is full."""
+    """Seconds (of processor time) that an iteration takes once the batch is full."""
     marks: list[float] = []
 
     def on_notice(_event: int, _now: float) -> None:
-        marks.append(time.process_time())
+        marks.append(timer())
         if notice is not None:
             notice(len(marks))
 

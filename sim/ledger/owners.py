@@ -231,8 +231,7 @@ class TagPool:
     def _move_later(self, units: Array, src: OwnerTags, dst: OwnerTags, op: str, group: bool) -> None:
         """Post without waiting; what was found is looked at when it is settled."""
         assert self._journal is not None
-        found = self.tags[units]
-        self.tags[units] = dst
+        found = self.tags.exchange(units, dst)
         if group:
             self._group.append(units)
         again = partial(self.move, units, src, dst, op, group=group)

@@ -55,24 +55,24 @@ def read_back(scheduler: Scheduler) -> None:
 
 def _one_by_one(scheduler: Scheduler) -> None:
     forward = scheduler.forward
-    for kept in _kept(scheduler):
-        if isinstance(kept, Text):
-            forward.compare(kept.rid, kept.session, kept.slots, kept.start, kept.tokens, kept.pool)
+    for what in kept(scheduler):
+        if isinstance(what, Text):
+            forward.compare(what.rid, what.session, what.slots, what.start, what.tokens, what.pool)
         elif forward.states is not None:
-            forward.states.node(kept.slot, kept.owner, kept.position)
+            forward.states.node(what.slot, what.owner, what.position)
 
 
 def _at_once(scheduler: Scheduler) -> list[Array]:
     """Where anything is wrong, pool by pool, for the device to know."""
-    memory, forward, kept = scheduler.memory, scheduler.forward, list(_kept(scheduler))
+    memory, forward, everything = scheduler.memory, scheduler.forward, list(kept(scheduler))
     off = []
     for pool in ("full", "swa"):
-        texts = [text for text in kept if isinstance(text, Text) and text.pool == pool and len(text.tokens)]
+        texts = [text for text in everything if isinstance(text, Text) and text.pool == pool and len(text.tokens)]
         if texts:
             positions = np.concatenate([np.arange(t.start, t.start + len(t.tokens)) for t in texts])
             slots, tokens = np.concatenate([t.slots for t in texts]), np.concatenate([t.tokens for t in texts])
             off.append(forward.off(forward.places(slots, pool), positions, tokens, pool)[1])
-    states = [state for state in kept if isinstance(state, State)]
+    states = [state for state in everything if isinstance(state, State)]
     if states and memory.states is not None:
         plain = np.array([(state.slot, state.owner, state.position) for state in states], dtype=np.int64)
         marks = memory.states.marks
@@ -80,7 +80,8 @@ def _at_once(scheduler: Scheduler) -> list[Array]:
     return off
 
 
-def _kept(scheduler: Scheduler) -> Iterator[Text | State]:
+def kept(scheduler: Scheduler) -> Iterator[Text | State]:
+    """All texts and states that are kept, and must be there."""
     yield from _of_tree(scheduler)
     yield from _of_slots(scheduler)
 

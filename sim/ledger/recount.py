@@ -61,13 +61,12 @@ class Recount:
     def _sound_on_device(self, naming: Sequence[Holder]) -> bool:
         """Whether the pools of tokens are sound; one flag is read."""
         from sim.ledger import sound
-        from sim.memory.devices import TorchBackend
 
         memory, page = self._memory, self._page
         place = memory.backend
-        assert isinstance(place, TorchBackend)
-        rows = sound.named(place, memory.rows.tensor.reshape(-1), memory.rows.width, naming)
-        tree = sound.starts(place, [node.value for node in memory.tree.nodes()], page)
+        where = sound.ranges(memory.rows.width, naming)
+        rows = sound.named(memory.rows.tensor.reshape(-1), place.send(where), int(where[:, 2].sum()))
+        tree = place.send(sound.starts([node.value for node in memory.tree.nodes()], page))
         flags = [sound.unsound(memory.total // page, page, memory.free_lists[0].on_device, tree, rows)]
         if memory.swa is not None:
             mapping, free = memory.swa.mapping_tensor, memory.free_lists[1].on_device

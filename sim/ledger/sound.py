@@ -16,7 +16,6 @@ import numpy as np
 import torch
 
 from sim.ledger.physical import Holder, Ints
-from sim.memory.devices import TorchBackend
 
 _TREE = 1 << 16
 """Named by the tree: kept apart in the upper half of each count."""
@@ -31,21 +30,25 @@ class Named:
     own: torch.Tensor
 
 
-def named(backend: TorchBackend, flat: torch.Tensor, width: int, holders: Sequence[Holder]) -> Named:
-    """Read the rows of these holders up to where each of them names something.
+def ranges(width: int, holders: Sequence[Holder]) -> Ints:
+    """Where the row of each owner begins, how much of it is the tree's, and up to where it names something.
 
     A session and the turn that borrows its row are one owner of one row.
     """
-    ranges: dict[tuple[int, int], tuple[int, int]] = {}
+    found: dict[tuple[int, int], tuple[int, int]] = {}
     for holder in holders:
-        protected, stop = ranges.get((holder.tag, holder.row), (holder.protected, 0))
-        key = (holder.tag, holder.row)
-        ranges[key] = (min(protected, holder.protected), max(stop, holder.stop))
-    total = sum(stop for _, stop in ranges.values())
-    plain = [(row * width, protected, stop) for (_, row), (protected, stop) in ranges.items()]
-    first, protected, stop = backend.send(np.array(plain, dtype=np.int64).reshape(-1, 3)).unbind(1)
+        key = holder.tag, holder.row
+        protected, stop = found.get(key, (holder.protected, 0))
+        found[key] = min(protected, holder.protected), max(stop, holder.stop)
+    plain = [(row * width, protected, stop) for (_, row), (protected, stop) in found.items()]
+    return np.array(plain, dtype=np.int64).reshape(-1, 3)
+
+
+def named(flat: torch.Tensor, ranges: torch.Tensor, total: int) -> Named:
+    """Read these ranges of the rows, `total` entries."""
+    first, protected, stop = ranges.unbind(1)
     which = torch.repeat_interleave(stop, output_size=total)
-    place = torch.arange(total, device=backend.device) - (torch.cumsum(stop, 0) - stop)[which]
+    place = torch.arange(total, device=flat.device) - (torch.cumsum(stop, 0) - stop)[which]
     return Named(flat[first[which] + place].long(), place, place >= protected[which])
 
 
@@ -87,8 +90,7 @@ def windowed(rows: Named, mapping: torch.Tensor) -> Named:
     return Named(mapping[rows.slots], rows.place, rows.own)
 
 
-def starts(backend: TorchBackend, runs: Sequence[Ints], page: int) -> torch.Tensor:
+def starts(runs: Sequence[Ints], page: int) -> Ints:
     """The first slot of each page of the tree's nodes."""
     joined = np.concatenate(runs) if runs else np.empty(0, dtype=np.int64)
-    sent: torch.Tensor = backend.send(joined[::page])
-    return sent
+    return joined[::page]

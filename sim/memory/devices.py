@@ -129,6 +129,16 @@ class Remote:
     def __setitem__(self, key: Any, value: Any) -> None:
         self._backend.store(self.tensor, key, value)
 
+    def exchange(self, places: np.ndarray[Any, Any], value: Any) -> torch.Tensor:
+        """Write, and what was there before; the places are sent once."""
+        where = self._backend.index(places)
+        found = self.tensor[where]
+        if isinstance(value, np.ndarray):
+            self[places] = value
+        else:
+            self.tensor[where] = value
+        return found
+
 
 class Twin:
     """A host array that is read, and a tensor that gets every write."""

@@ -62,7 +62,7 @@ class KVPool:
 
     def off(self, found: Array, positions: Array, tokens: Array) -> Array:
         """Where headers that were found are not those of these tokens at these positions."""
-        return (found & CONTENT_MASK) != self._backend.send(header_of(positions, tokens))
+        return differ(found, self._backend.send(header_of(positions, tokens)))
 
     def wrong(self, slots: Array, positions: Array, tokens: Array) -> list[int]:
         """Indices at which the slots do not hold these tokens of these positions; waits for a device."""
@@ -72,6 +72,11 @@ class KVPool:
     def describe(self, slot: int) -> dict[str, Any]:
         """What one slot holds; waits for a device."""
         return described(int(self.headers[slot]))
+
+
+def differ(found: Array, expected: Array) -> Array:
+    """Where headers differ; who wrote them does not matter."""
+    return (found & CONTENT_MASK) != expected
 
 
 def described(header: int) -> dict[str, Any]:

@@ -10,11 +10,17 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from sim.memory.backend import Array, Backend
 from sim.memory.kvpool import POSITION_BITS
 
 _OWNER = POSITION_BITS + 1
 _PLACE = (1 << _OWNER) - 1
+
+
+ONE_POSITION = np.int64(1)
+"""What a mark grows by from one position to the next."""
 
 
 def mark_of(owners: Array | int, positions: Array | int) -> Any:

@@ -29,6 +29,7 @@ class Cursor:
     tokens: TokenRun
     place: Ints
     header: Ints
+    marks: Ints | None = None
 
 
 @dataclass(slots=True)
@@ -36,7 +37,8 @@ class Lanes:
     """Per request of a batch: its column in the table and what does not change while the batch stands.
 
     `stops` is the position of each request's EOS, where any of them has one; `states` are their running states and
-    `prompts` the lengths of their prompts, where there are states.
+    `prompts` the lengths of their prompts, where there are states; `quiet` says how many decode steps none of them can
+    reach the grid of kept positions.
     """
 
     index: Ints
@@ -48,6 +50,7 @@ class Lanes:
     stops: Ints | None
     states: Ints | None = None
     prompts: Ints | None = None
+    quiet: int = 0
     cursor: Cursor | None = None
 
     def join(self, other: Lanes) -> Lanes:

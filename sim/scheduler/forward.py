@@ -66,7 +66,7 @@ class Forward:
         cursor.place += PLACE_STEP
         self._write(slots, self._memory.backend.put(header))
         if self.states is not None and lanes.states is not None:
-            self.states.stepped(lanes, lanes.states, cursor.committed - 1, cursor.committed)
+            self.states.decoded(lanes, lanes.states, cursor)
 
     def verify_round(
         self, lanes: Lanes, start: Ints, accepted: Ints, draft: int, slots: Array | None = None

@@ -10,7 +10,7 @@ import numpy as np
 from sim.scheduler.batch import Batch, Lanes
 from sim.scheduler.request import Req
 from sim.scheduler.table import GONE, LIMIT, OUT
-from sim.scheduler.tracking import track_decode, track_round
+from sim.scheduler.tracking import steps_to_grid, track_decode, track_round
 from sim.world import Ints
 
 ONE = np.int64(1)
@@ -66,7 +66,7 @@ def _process_decode(scheduler: Scheduler, result: Launched) -> None:
     allocator = scheduler.memory.allocator
     allocator.group_begin()
     if scheduler.knobs.spec_v1:
-        _track(scheduler, result.reqs, result.lanes.index, result.accepted, result.lanes.prompts)
+        _track(scheduler, result.lanes, result.reqs, result.lanes.index, result.accepted, result.lanes.prompts)
         for req in result.reqs:
             if req.finish is not None:
                 scheduler.ended(req)
@@ -94,7 +94,7 @@ def _append(scheduler: Scheduler, result: Launched) -> None:
     out += ONE if counts is None else counts
     hot[OUT][index] = out
     if prompts is not None:
-        _track(scheduler, reqs, index, counts, prompts)
+        _track(scheduler, result.lanes, reqs, index, counts, prompts)
     reached = out >= hot[LIMIT][index]
     if not np.count_nonzero(reached):
         return
@@ -105,14 +105,18 @@ def _append(scheduler: Scheduler, result: Launched) -> None:
 
 
 def _track(
-    scheduler: Scheduler, reqs: list[Req], index: Ints, accepted: Ints | None, prompts: Ints | None
+    scheduler: Scheduler, lanes: Lanes, reqs: list[Req], index: Ints, accepted: Ints | None, prompts: Ints | None
 ) -> None:
     """Keep snapshots of recurrent states, where a model has them; the tokens have been appended."""
     states = scheduler.memory.states
     if states is None or prompts is None or not states.buffered:
         return
+    if accepted is None and lanes.quiet > 0:
+        lanes.quiet -= 1
+        return
     lengths = prompts + scheduler.table.hot[OUT][index] - 1
     if accepted is None:
         track_decode(states, reqs, lengths)
+        lanes.quiet = steps_to_grid(states, lengths)
     else:
         track_round(states, reqs, lengths, accepted, bonus=int(scheduler.release.base != "0.5.10"))

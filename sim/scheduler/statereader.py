@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import numpy as np
+
 from sim.ledger.findings import Misread
 from sim.memory.backend import Array
-from sim.memory.marks import placed
+from sim.memory.marks import ONE_POSITION, mark_of, placed
 from sim.memory.states import StatePool
-from sim.scheduler.batch import Lanes
+from sim.scheduler.batch import Cursor, Lanes
 from sim.scheduler.memory import Memory
 from sim.scheduler.request import Req
 from sim.scheduler.table import ReqTable
@@ -39,6 +41,19 @@ class StateReader:
         off = marks.used(found) if start == 0 else marks.off(found, req.tag, start)
         self._ledger.read(off, lambda: self._misread(reader, slot, start, self._marks_of(found)[0]))
         marks.stamp(slot, req.tag, stop)
+
+    def decoded(self, lanes: Lanes, states: Ints, cursor: Cursor) -> None:
+        """A plain decode step. Every mark of a batch grows by one: what is expected need not be put together anew."""
+        if self._ledger.journal is not None:
+            self.stepped(lanes, states, cursor.committed - 1, cursor.committed)
+            return
+        expected, headers = cursor.marks, self._marks.headers
+        if expected is None:
+            expected = cursor.marks = mark_of(lanes.tags, cursor.committed - 1)
+        if np.count_nonzero(headers[states] != expected):
+            self.stepped(lanes, states, cursor.committed - 1, cursor.committed)
+        expected += ONE_POSITION
+        headers[states] = expected
 
     def stepped(self, lanes: Lanes, states: Ints, start: Ints, stop: Ints) -> None:
         """A decode step, or a speculative round, over a batch."""

@@ -129,6 +129,12 @@ def track_decode(states: StatePool, reqs: Sequence[Req], lengths: Ints) -> None:
         states.snapshot(names_of(req), int(lengths[i]), req.tag)
 
 
+def steps_to_grid(states: StatePool, lengths: Ints) -> int:
+    """How many further decode steps none of these requests stands on the grid after."""
+    interval = states.config.track_interval
+    return int((interval - lengths % interval).min()) - 1 if len(lengths) else 0
+
+
 def track_round(states: StatePool, reqs: Sequence[Req], lengths: Ints, accepted: Ints, *, bonus: int) -> None:
     """A speculative round brought these requests to these lengths: where it crossed the grid, that has been kept.
 

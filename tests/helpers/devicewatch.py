@@ -69,10 +69,40 @@ def watched(device: str, monkeypatch: Any) -> Iterator[Watch]:
         yield watch
 
 
-def _count_in(watch: Watch, owner: str, name: str, monkeypatch: Any) -> None:
+@contextmanager
+def unsynchronised(monkeypatch: Any) -> Iterator[None]:
+    """On a GPU: whatever waits for it outside a check raises."""
+    for owner, name in CHECKS:
+        _allow_in(owner, name, monkeypatch)
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        yield
+    finally:
+        torch.cuda.set_sync_debug_mode("default")
+
+
+def _allow_in(owner: str, name: str, monkeypatch: Any) -> None:
+    cls, plain = _method(owner, name)
+
+    def check(*args: Any) -> Any:
+        mode = torch.cuda.get_sync_debug_mode()
+        torch.cuda.set_sync_debug_mode("default")
+        try:
+            return plain(*args)
+        finally:
+            torch.cuda.set_sync_debug_mode(mode)
+
+    monkeypatch.setattr(cls, name, check)
+
+
+def _method(owner: str, name: str) -> tuple[type, Callable[..., Any]]:
     module, _, kind = owner.rpartition(".")
     cls = getattr(__import__(module, fromlist=[kind]), kind)
-    plain = getattr(cls, name)
+    return cls, getattr(cls, name)
+
+
+def _count_in(watch: Watch, owner: str, name: str, monkeypatch: Any) -> None:
+    cls, plain = _method(owner, name)
 
     def check(*args: Any) -> Any:
         watch.checking += 1

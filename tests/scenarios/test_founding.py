@@ -8,16 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from sim.engines.protocol import POOLS
 from sim.expectations import unmet_verdicts
 from sim.run import Options, load_all, run_variant
 from sim.scenario.model import Expect, ExpectVerdict, Point
 
 FOUNDING = Path(__file__).parents[2] / "scenarios" / "founding"
-CHANGES = (22753, 22790, 22862)
+CHANGES = (21404, 22753, 22790, 22862, 22900, 23327, 23496)
 SCENARIOS = {scenario.name: scenario for scenario in load_all([FOUNDING])}
 RUNS = [(name, variant) for name, scenario in SCENARIOS.items() for variant in scenario.variants]
 ELSE = {
-    "pool": "mamba", "request": "nobody/1", "session": "nobody", "invariant": "INV-10", "detected_by": "a human",
+    "pool": "attic", "request": "nobody/1", "session": "nobody", "invariant": "INV-10", "detected_by": "a human",
     "count": 999,
 }  # fmt: skip
 
@@ -35,8 +36,10 @@ def changed_entries(entry: ExpectVerdict) -> Iterator[ExpectVerdict]:
 
 def changed_points(point: Point) -> Iterator[Point]:
     """The point with one figure changed, for each figure that it has."""
-    for name, value in point.full.items():
-        yield replace(point, full={**point.full, name: value + 1})
+    for pool in POOLS:
+        figures = getattr(point, pool)
+        for name, value in figures.items():
+            yield replace(point, **{pool: {**figures, name: value + 1}})
     for group in ("sessions", "requests"):
         figures = getattr(point, group)
         for who, values in figures.items():

@@ -11,6 +11,7 @@ import sys
 import time
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from helpers.modelworker import ModelEngines
@@ -248,6 +249,40 @@ def test_a_gpu_that_is_not_there_is_one_line(kvledger, monkeypatch):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     status, _, err = kvledger("run", "s.yaml", "--device", "cuda")
     assert (status, err) == (2, "--device cuda: there is no usable GPU here; write --device cpu\n")
+
+
+def test_a_gpu_that_is_too_small_is_one_line(kvledger, monkeypatch):
+    import torch
+
+    def full(self, shape, dtype=torch.int64):
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 80.00 GiB.\nGPU 0 has a total of 79 GiB.")
+
+    monkeypatch.setattr("sim.memory.devices.TorchBackend.zeros", full)
+    monkeypatch.setattr(setup, "choose_device", lambda _: "torch:cpu")
+    status, out, err = kvledger("run", "s.yaml")
+    assert (status, out) == (2, "")
+    assert err.endswith("do not fit into the memory of the torch:cpu; write fewer tokens or a smaller model\n")
+    assert err.count("\n") == 1
+
+
+def test_a_gpu_that_is_full_in_the_middle_of_a_run_is_one_line(kvledger, monkeypatch):
+    import torch
+
+    def full(self):
+        raise torch.OutOfMemoryError("CUDA out of memory.\nTried to allocate 2.00 GiB.")
+
+    monkeypatch.setattr("sim.engines.model.ModelEngine.step", full)
+    status, _, err = kvledger("run", "s.yaml")
+    assert (status, err) == (2, "too little device memory for this run; write a smaller pool or shorter prompts\n")
+
+
+def test_a_card_asked_for_by_name_is_what_limits_a_pool(monkeypatch):
+    import torch
+
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda _: SimpleNamespace(total_memory=80 << 30))
+    assert setup.card_memory("cuda") == 80 << 30
+    assert [setup.card_memory(device) for device in ("auto", "cpu", None)] == [None] * 3
 
 
 def test_a_fault_of_ours_is_status_4_and_says_what_to_report(kvledger, monkeypatch):

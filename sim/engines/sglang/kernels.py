@@ -59,7 +59,10 @@ def alloc_extend(module: Any) -> Launch:
         if int((ends // page_size - begins // page_size).sum()) > len(free_pages):
             return  # the caller looks at the same number next, and discards `out`
         if bool((seq_lens < prefix_lens).any()):
-            return  # the real kernel's masks store nothing for such a request; the scheduler's assertion comes next
+            # The real kernel's masks store nothing for such a request; the scheduler's assertion comes next. What would
+            # lie there by chance must not be taken for slots before that.
+            out.zero_()
+            return
         wide = torch.int64
         module.alloc_extend_naive(
             prefix_lens.to(wide), seq_lens.to(wide), last_loc.to(wide), _never_empty(free_pages), out, page_size, "cpu"

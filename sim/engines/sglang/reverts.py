@@ -41,7 +41,7 @@ def _nothing(*_: Any, **__: Any) -> None:
 
 def _double_count(modules: Any, _: frozenset[int]) -> None:
     """22753."""
-    for what in ("tokens", "swa_tokens", "full_tokens", "req_count"):
+    for what in ("tokens", "swa_tokens", "full_tokens", "req_count", "mamba_slots"):
         name = f"session_held_{what}"
         setattr(modules.streaming, name, _for_all_slots(method(modules.streaming, name)))
     rewrite(modules.scheduler.Scheduler, "_get_total_uncached_sizes", {" or req.req_pool_idx is None": ""})

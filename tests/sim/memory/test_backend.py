@@ -144,3 +144,15 @@ def test_indices_are_host_arrays_on_every_device():
         for array in (place.put([2, 1]), place.arange(0, 2), place.unique(place.put([1, 1])), place.cat([])):
             assert isinstance(array, np.ndarray)
             assert array.dtype == np.int64
+
+
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=6), st.booleans())
+@settings(max_examples=40, deadline=None)
+def test_an_exchange_writes_and_gives_what_was_there(places, one):
+    tensor, array = TORCH.zeros(6)
+    array[TORCH.arange(0, 6)] = TORCH.arange(10, 16)
+    places = TORCH.put(places)
+    value = 7 if one else TORCH.arange(20, 20 + len(places))
+    assert plain(array.exchange(places, value)) == [10 + place for place in places]
+    kept = dict(zip(places.tolist(), [7] * len(places) if one else value.tolist(), strict=True))
+    assert tensor.tolist() == [kept.get(place, 10 + place) for place in range(6)]

@@ -14,6 +14,7 @@ from sim.memory.states import StateNames, StatePool
 from sim.scheduler.tracking import (
     give_back,
     make_room,
+    steps_to_grid,
     take_states,
     track_decode,
     track_prefill,
@@ -179,3 +180,8 @@ def test_a_round_that_crosses_the_grid_is_kept_but_0_5_10_takes_it_for_one_token
         req = started(pool)
         track_round(pool, [req], np.array([length]), np.array([accepted]), bonus=bonus)
         assert req.state.tracked == position
+
+
+@pytest.mark.parametrize(("lengths", "steps"), [([16], 15), ([15], 0), ([1, 14, 3], 1), ([], 0)])
+def test_how_many_steps_pass_before_any_request_stands_on_the_grid(lengths, steps):
+    assert steps_to_grid(pool_of(interval=16), np.array(lengths, dtype=np.int64)) == steps

@@ -198,7 +198,10 @@ def _notes(scenario: Scenario, variant: Variant, options: Options) -> tuple[str,
     if options.alters:
         return ("the command line changes the release: what the scenario expects is not applied",)
     if variant.expect is None:
-        return (f"{variant.release} is no release of the scenario: what it expects is not applied",)
+        return (
+            f"{variant.release} is no release of the scenario: what it expects is not applied; "
+            "for a tree of one of our releases say which, as --engine sglang==0.5.11",
+        )
     if variant.config.audit == "off":
         return ("auditing is off: the expected verdicts are not looked at",)
     return ()

@@ -55,7 +55,7 @@ def _progress(tally: Tally, plan: Plan, seconds: float) -> None:
 def _parser() -> ArgumentParser:
     parser = ArgumentParser(prog="python -m sim.conform", description=__doc__)
     parser.add_argument("--cases", type=int, default=300, help="cases for each target (default 300)")
-    parser.add_argument("--minutes", type=float, help="go on with fresh seeds for so long; --cases is then one round")
+    parser.add_argument("--minutes", type=float, help="go on with fresh seeds for so long, in rounds of --cases")
     parser.add_argument("--seed", type=int, help="the first seed (default 0; with --minutes a fresh one)")
     parser.add_argument("--jobs", type=int, default=2, help="cases played at the same time (default 2)")
     parser.add_argument("--target", action="append", help="VERSION, or VERSION-FIX-FIX without these (default: all)")

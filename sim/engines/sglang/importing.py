@@ -18,6 +18,7 @@ from typing import Any
 from sim.engines.sglang.definitions import may_have, readable, top_level
 from sim.engines.sglang.source import Source
 from sim.engines.sglang.standins import StandIn, StandInModule, World
+from sim.engines.sglang.tables.known import is_new
 from sim.engines.sglang.tables.table import Replaced, Table
 
 OWN = frozenset({"torch", "numpy", "packaging", "typing_extensions"})
@@ -108,7 +109,7 @@ class Importing(importlib.abc.MetaPathFinder, importlib.abc.Loader):
             return None
         where = os.path.join(self.root, *fullname.split("."))
         file, package = f"{where}.py", os.path.join(where, "__init__.py")
-        if fullname in self.executed:
+        if fullname in self.executed or is_new(fullname):
             if os.path.exists(file):
                 return importlib.util.spec_from_file_location(fullname, file, loader=_Loader(fullname, file, self))
             if os.path.exists(package):

@@ -58,6 +58,7 @@ class Table:
         return [
             f"SGLang {self.version}",
             *(f"executed    {name}" for name in self.executed),
+            "executed    what managers, mem_cache, session and speculative have that none of our releases has",
             "stood in    every other module, but for the standard library and what `own` names",
             *(f"answered    {a.name}: {a.reason}" for a in self.answers),
             *(f"replaced    {r.name}: {r.reason}" for r in self.replaced),

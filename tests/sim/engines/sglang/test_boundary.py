@@ -14,6 +14,7 @@ import pytest
 from sim.engines.sglang.boundary import BoundaryError, enter
 from sim.engines.sglang.source import Source
 from sim.engines.sglang.tables import TABLES
+from sim.engines.sglang.tables.known import is_new
 
 VERSIONS = ("0.5.10.post1", "0.5.11", "0.5.12")
 
@@ -173,6 +174,23 @@ def test_all_that_does_not_fit_is_named_in_one_line(mutilated, inside):
         "sglang.srt.managers.scheduler has no Scheduler.get_next_batch_to_run",
     ):
         assert misfit in said
+
+
+def test_a_module_that_a_change_has_added_is_executed_too(mutilated, inside):
+    source, change = mutilated
+    new = source.path / "sglang" / "srt" / "mem_cache" / "freeing.py"
+    new.write_text("def joined(torch, parts):\n    return torch.cat(parts)\n")
+    first = "from __future__ import annotations"
+    change("mem_cache/allocator", first, f"{first}\nfrom sglang.srt.mem_cache.freeing import joined")
+    said = inside(source, "modules = enter(source)\nprint(modules.allocator.joined.__code__.co_name)")
+    assert said == ["joined"]
+
+
+def test_what_no_release_has_in_these_packages_is_new():
+    known = ("mem_cache.radix_cache", "managers", "mem_cache.hybrid_cache", "layers.thing", "session.streaming_session")
+    assert not any(is_new(f"sglang.srt.{name}") for name in known)
+    assert not is_new("json.decoder")
+    assert is_new("sglang.srt.mem_cache.freeing")
 
 
 def test_a_text_that_cannot_be_parsed_is_the_only_misfit(mutilated, inside):

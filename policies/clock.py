@@ -7,10 +7,10 @@ A round that is in flight may have accepted more than the text says; what is res
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
-if TYPE_CHECKING:
-    from sim.scheduler.request import Req
+from sim.scheduler.table import OUT, PROMPT, A, C
+from sim.world import Ints
 
 
 class Text:
@@ -20,9 +20,10 @@ class Text:
     name: ClassVar[str] = "text"
     counts_reserved: ClassVar[bool] = False
 
-    def length(self, req: Req) -> int:
+    def lengths(self, hot: Ints, index: Ints) -> Ints:
         """O + out − 1."""
-        return req.seqlen - 1
+        lengths: Ints = hot[PROMPT][index] + hot[OUT][index] - 1
+        return lengths
 
 
 class Committed:
@@ -32,9 +33,10 @@ class Committed:
     name: ClassVar[str] = "committed"
     counts_reserved: ClassVar[bool] = False
 
-    def length(self, req: Req) -> int:
+    def lengths(self, hot: Ints, index: Ints) -> Ints:
         """c."""
-        return req.committed
+        lengths: Ints = hot[C][index]
+        return lengths
 
 
 class Reserved:
@@ -44,6 +46,7 @@ class Reserved:
     name: ClassVar[str] = "reserved"
     counts_reserved: ClassVar[bool] = True
 
-    def length(self, req: Req) -> int:
+    def lengths(self, hot: Ints, index: Ints) -> Ints:
         """a."""
-        return req.allocated
+        lengths: Ints = hot[A][index]
+        return lengths

@@ -110,9 +110,7 @@ class Full:
         """What a recount reads, sent to where it is read."""
         scheduler = self._engine.scheduler
         memory, place = scheduler.memory, scheduler.memory.backend
-        where = sound.ranges(memory.rows.width, list(holders.of_rows(scheduler)))
-        self._total = int(where[:, 2].sum())
-        self._where = place.send(where)
+        self._places = sound.places(place, memory.rows.width, list(holders.of_rows(scheduler)), 1)
         self._tree = place.send(sound.starts([node.value for node in memory.tree.nodes()], 1))
         texts = [text for text in kept(scheduler) if isinstance(text, Text)]
         self._slots = place.send(np.concatenate([text.slots for text in texts]))
@@ -122,28 +120,31 @@ class Full:
 
     @property
     def bytes_read(self) -> int:
-        """What must be read: rows, tree, free list, tags; and for each token where it is, what it is and its header."""
+        """What must be read: of rows where to look and what is there; tree, free list, tags; of tokens where, what, header."""
         memory = self._engine.scheduler.memory
         tokens, free = len(self._slots), memory.allocator.free_list.count
-        return 4 * self._total + 8 * (len(self._tree) + int(free) + int(memory.total)) + (16 + _SECTOR) * tokens
+        entries = len(self._places.own) + len(self._places.shared)
+        units = len(self._tree) + int(free) + int(memory.total)
+        return (8 + 4) * entries + 8 * units + (16 + _SECTOR) * tokens
 
     def counted(self) -> Callable[[], torch.Tensor]:
-        """The recount and the verification of all canaries as the device does them: one flag."""
+        """The recount and the verification of all canaries as the device does them."""
         memory = self._engine.scheduler.memory
         flat, free = memory.rows.tensor.reshape(-1), memory.allocator.free_list.on_device
         tags, headers = memory.allocator.owners.tensor, memory.kv.tensor[:, 0]
 
         def count() -> torch.Tensor:
-            rows = sound.named(flat, self._where, self._total)
-            off = sound.unsound(memory.total, 1, free, self._tree, rows) | sound.tags_differ(tags, free)
-            wrong: torch.Tensor = differ(headers[self._slots], self._expected)
-            return off | wrong.any()
+            told = sound.Rows(flat, self._places).counted(memory.total, 1, free, self._tree)
+            told += sound.tagged(tags, free)
+            told.append((differ(headers[self._slots], self._expected).any(), 0))
+            self._must = [must for _, must in told]
+            return sound.numbers(told)
 
         return count
 
     def sound(self) -> bool:
         """Whether the device finds nothing."""
-        return not bool(self.counted()().item())
+        return self.counted()().tolist() == self._must
 
     def whole(self) -> float:
         """Seconds of a recount with the host's part of it."""

@@ -63,16 +63,15 @@ class Recount:
         from sim.ledger import sound
 
         memory, page = self._memory, self._page
-        place = memory.backend
-        where = sound.ranges(memory.rows.width, naming)
-        rows = sound.named(memory.rows.tensor.reshape(-1), place.send(where), int(where[:, 2].sum()))
-        tree = place.send(sound.starts([node.value for node in memory.tree.nodes()], page))
-        flags = [sound.unsound(memory.total // page, page, memory.free_lists[0].on_device, tree, rows)]
+        where = sound.places(memory.backend, memory.rows.width, naming, page)
+        tree = memory.backend.send(sound.starts([node.value for node in memory.tree.nodes()], page))
+        flat, free_lists = memory.rows.tensor.reshape(-1), memory.free_lists
+        told = sound.Rows(flat, where).counted(memory.total // page, page, free_lists[0].on_device, tree)
         if memory.swa is not None:
-            mapping, free = memory.swa.mapping_tensor, memory.free_lists[1].on_device
-            rows = sound.windowed(rows, mapping)
-            flags.append(sound.unsound(memory.swa.total // page, page, free, mapping[tree], rows))
-        return not place.flagged(flags)
+            mapping, units = memory.swa.mapping_tensor, memory.swa.total // page
+            halves = sound.Rows(flat, where, mapping)
+            told += halves.counted(units, page, free_lists[1].on_device, mapping[tree])
+        return sound.agree(memory.backend, told)
 
     def _full(self, naming: Sequence[Holder], slots: Ints, nodes: Ints) -> PoolCount:
         """Each page must stand once in the free list, or be named by one owner."""
@@ -127,9 +126,9 @@ class Recount:
 
     def _tags_agree(self, free_list: FreeList, owners: TagPool) -> bool:
         """Whether a device finds the units tagged as free to be those in the free list."""
-        from sim.ledger.sound import tags_differ
+        from sim.ledger.sound import agree, tagged
 
-        return not self._memory.backend.flagged([tags_differ(owners.tensor, free_list.on_device)])
+        return agree(self._memory.backend, tagged(owners.tensor, free_list.on_device))
 
 
 def _joined(runs: Sequence[Ints]) -> Ints:

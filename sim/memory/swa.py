@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TypeAlias
 
+import numpy as np
 import torch
 
 from sim.engines.protocol import EngineCrash
@@ -152,6 +153,25 @@ class SwaAllocator:
     def free_swa(self, slots: Array, owner: Tag) -> None:
         """The windowed halves of these slots only."""
         self.half.free(self.pool.live(slots), owner)
+        self.pool.mapping[slots] = 0
+
+    def free_swa_each(self, slots: Array, tags: Ints, turn: Ints) -> None:
+        """As `free_swa` for one request after the other: each slot with its owner, and whose turn it is.
+
+        No slot may be given twice: each reads the mapping as the one before it has left it.
+        """
+        halves = self.pool.mapping[slots]
+        live = np.nonzero(halves > 0)[0]
+        units, tags = halves[live], tags[live]
+        if self.page_size == 1:
+            self.half.owners.move(units, tags, FREE, "free")
+            self.half.free_list.put_back(units)
+        else:
+            # Whole pages go to the front, sorted, so those of the last request are the first.
+            units, turn = units // self.page_size, turn[live]
+            _, first = np.unique((turn.max(initial=0) - turn) * (1 + self.half.size) + units, return_index=True)
+            self.half.owners.move(units[first], tags[first], FREE, "free")
+            self.half.free_list.put_front(units[first])
         self.pool.mapping[slots] = 0
 
     def _not_overfull(self) -> None:

@@ -33,6 +33,14 @@ class Cursor:
 
 
 @dataclass(slots=True)
+class Looks:
+    """Decode steps that each request has made, and in how many more steps the first of them is looked at again."""
+
+    made: Ints
+    left: int
+
+
+@dataclass(slots=True)
 class Lanes:
     """Per request of a batch: its column in the table and what does not change while the batch stands.
 
@@ -52,6 +60,7 @@ class Lanes:
     prompts: Ints | None = None
     quiet: int = 0
     cursor: Cursor | None = None
+    looks: Looks | None = None
 
     def join(self, other: Lanes) -> Lanes:
         """These lanes, then the others."""

@@ -157,8 +157,8 @@ class EvictionClock(Decision, Protocol):
 
     counts_reserved: ClassVar[bool]
 
-    def length(self, req: Req) -> int:
-        """Tokens; with `counts_reserved` asked for after the step has taken its slots."""
+    def lengths(self, hot: Any, index: Any) -> Any:
+        """Tokens of each of these columns of the table; with `counts_reserved` asked for once the step has its slots."""
 
 
 class Checks(Decision, Protocol):

@@ -22,6 +22,7 @@ from sim.scheduler.table import (
     MAX_NEW,
     NO_ROW,
     OUT,
+    PROMPT,
     RETRACTED,
     ROW,
     STEPS,
@@ -210,6 +211,7 @@ class Req:
         self.table.lines[LIMIT][self.index] = limit
         self.table.lines[MAX_NEW][self.index] = self.max_new
         self.table.lines[STOP][self.index] = len(self.origin) + self.stop_at - 1
+        self.table.lines[PROMPT][self.index] = len(self.origin)
 
     def clamp_max_new(self, most: int) -> None:
         """Lower the asked output length to what fits."""

@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-C, A, P, OUT, LIMIT, DEVICE, ROW, COUNTED, TAG, KEY, WRITER, STOP, MAX_NEW, GONE, E, STEPS = range(16)
+C, A, P, OUT, LIMIT, DEVICE, ROW, COUNTED, TAG, KEY, WRITER, STOP, MAX_NEW, GONE, E, STEPS, PROMPT = range(17)
 """committed, allocated, protected, output tokens, output count at which it must be looked at, device length, row,
 whether the release's `uncached` counts it; owner tag, token stream, canary header of its writer, position of its EOS,
-output limit, whether it is FINISHED or RETRACTED; how far its windowed half was given back, its decode steps."""
-FIELDS = 16
+output limit, whether it is FINISHED or RETRACTED; how far its windowed half was given back, its decode steps,
+length of its prompt."""
+FIELDS = 17
 FINISHED, RETRACTED = 1, 2
 NO_ROW = -1
 

@@ -11,12 +11,16 @@ from __future__ import annotations
 import numpy as np
 
 from sim.config import SchedulerConfig
-from sim.scheduler.batch import Lanes
+from sim.scheduler.batch import Lanes, Looks
 from sim.scheduler.memory import Memory
 from sim.scheduler.request import Req
 from sim.scheduler.streaming import require
-from sim.scheduler.table import STEPS, ReqTable
+from sim.scheduler.table import ROW, STEPS, TAG, E, P, ReqTable
 from sim.world import Ints
+
+ONE = np.int64(1)
+NEVER = 1 << 60
+NOBODY: Ints = np.empty(0, dtype=np.int64)
 
 
 class Window:
@@ -30,31 +34,44 @@ class Window:
         self._decision = memory.release.window
         self._clock = memory.release.clock
         self._size = memory.swa.window
+        self._behind = self._size + self._decision.margin(memory.page_size)
         self._interval = self._decision.interval(self._size, memory.page_size, memory.swa.multiplier)
+        self._last_use: Ints = np.zeros(memory.total + memory.page_size, dtype=np.int64)
 
     # -- decode -------------------------------------------------------------------------------------------
 
-    def due(self, lanes: Lanes) -> list[Req]:
-        """The requests of a decode step that are looked at in it; all of them have made a step more from here on."""
-        steps = self._table.hot[STEPS]
-        made: Ints = steps[lanes.index]
-        steps[lanes.index] = made + 1
-        hits = np.nonzero(made % self._interval == 1)[0]
-        return [self._table.member(i) for i in lanes.index[hits].tolist()] if len(hits) else []
+    def due(self, lanes: Lanes) -> Ints:
+        """Columns of the requests that this decode step looks at; all of the batch have made a step more from here on."""
+        looks, steps = lanes.looks, self._table.hot[STEPS]
+        if looks is None:
+            looks = lanes.looks = Looks(made=steps[lanes.index], left=0)
+        hits = NOBODY
+        if looks.left:
+            looks.left -= 1
+        elif len(lanes.index):
+            # Looked at where `made % interval == 1`, which is never so for an interval of one step.
+            until = (ONE - looks.made) % self._interval
+            if self._interval > 1:
+                hits = lanes.index[until == 0]
+                looks.left = int(np.where(until == 0, self._interval, until).min()) - 1
+            else:
+                looks.left = NEVER
+        looks.made += ONE
+        steps[lanes.index] = looks.made
+        return hits
 
-    def before(self, lanes: Lanes) -> list[Req]:
+    def before(self, lanes: Lanes) -> Ints:
         """A decode step is about to take slots: give back first, but for those returned: their clock comes after it."""
         due = self.due(lanes)
-        if self._clock.counts_reserved:
+        if not len(due) or self._clock.counts_reserved:
             return due
-        for req in due:
-            self.evict(req, self._clock.length(req))
-        return []
+        self.after(due)
+        return NOBODY
 
-    def after(self, due: list[Req]) -> None:
-        """The slots of a decode step have been taken."""
-        for req in due:
-            self.evict(req, self._clock.length(req))
+    def after(self, due: Ints) -> None:
+        """Give back what these requests of a decode step cannot see any more."""
+        if len(due):
+            self._evict_all(due, self._clock.lengths(self._table.hot, due))
 
     # -- prefill ------------------------------------------------------------------------------------------
 
@@ -73,19 +90,44 @@ class Window:
                 start -= self._config.chunked_prefill or 0
             self.evict(req, start)
 
-    # -- one request --------------------------------------------------------------------------------------
+    # -- giving back --------------------------------------------------------------------------------------
 
     def evict(self, req: Req, length: int) -> None:
         """Give back what a request of this length cannot see any more."""
         memory = self._memory
-        assert memory.swa is not None
         require(req.protected % memory.page_size == 0, "cache_protected_len must be page aligned")
         start = max(req.evicted, req.protected)
-        stop = max(start, length - self._size - self._decision.margin(memory.page_size))
-        stop = stop // memory.page_size * memory.page_size
+        stop = max(start, (length - self._behind) // memory.page_size * memory.page_size)
         if stop > start:
             assert req.row is not None
             memory.allocator.free_swa(memory.rows.read(req.row, start, stop), req.tag)
-            start = stop
-        if start != req.evicted:
-            req.evicted = start
+        if stop != req.evicted:
+            req.evicted = stop
+
+    def _evict_all(self, index: Ints, lengths: Ints) -> None:
+        """The same for many at once, as if one after the other; where two name one slot, really so."""
+        table, memory = self._table, self._memory
+        hot, page = table.hot, memory.page_size
+        protected = hot[P][index]
+        start = np.maximum(hot[E][index], protected)
+        stop = np.maximum(start, (lengths - self._behind) // page * page)
+        count = stop - start
+        turn = np.repeat(np.arange(len(index)), count)
+        offset = np.arange(len(turn)) - np.repeat(np.cumsum(count) - count, count)
+        where = (hot[ROW][index] * memory.rows.width + start)[turn] + offset
+        slots = memory.backend.copy(memory.rows.flat[where])
+        if (protected % page).any() or not self._distinct(slots):
+            for i, length in zip(index.tolist(), lengths.tolist(), strict=True):
+                self.evict(table.member(i), length)
+            return
+        if len(slots):
+            memory.allocator.free_swa_each(slots, hot[TAG][index][turn], turn)
+        hot[E][index] = stop
+        table.version += 1
+        table.moved.update(index.tolist())
+
+    def _distinct(self, slots: Ints) -> bool:
+        """Whether no slot is named twice: then the last to name each is whoever names it."""
+        order = np.arange(len(slots))
+        self._last_use[slots] = order
+        return bool((self._last_use[slots] == order).all())

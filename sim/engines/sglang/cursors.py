@@ -18,6 +18,7 @@ class Cursors:
         self._scheduler = engine.scheduler
         self._memory = memory
         self._page, self._width = memory.page, memory.width
+        self._windowed = bool(getattr(engine.scheduler, "is_hybrid_swa", False))
         self._prefill = -1
 
     def requests(self) -> Iterator[Breach]:
@@ -36,6 +37,8 @@ class Cursors:
                     "0 ≤ p ≤ c ≤ a ≤ width, p on a page boundary, does not hold",
                     req.rid, session_name(req), min(c - p, a - c, width - a),
                 )  # fmt: skip
+            if self._windowed and not req.kv_committed_freed:
+                yield from self._evicted(req.swa_evicted_seqlen, a, f"request {req.rid}", req.rid, session_name(req))
             if holders is not None and not req.finished() and holders.setdefault(row, req) is not req:
                 other = holders[row]
                 yield Breach(
@@ -67,24 +70,59 @@ class Cursors:
                     f"slot of session {name}: p={p}, c={c}, a={a}; 0 ≤ p ≤ c ≤ a ≤ width does not hold",
                     None, name, min(c - p, a - c, self._width - a),
                 )  # fmt: skip
+            if self._windowed:
+                yield from self._evicted(slot.swa_evicted_seqlen, a, f"slot of session {name}", None, name)
+
+    def _evicted(
+        self, e: int, a: int, who: str, request: str | None, session: str | None
+    ) -> Iterator[Breach]:
+        """How far the window has freed: never beyond what is allocated, always whole pages."""
+        if e > a or e % self._page:
+            whole = "" if self._page == 1 else f", e on a boundary of pages of {self._page}"
+            yield Breach(
+                "INV-4", f"e of {who}", f"{who}: e={e}, a={a}; e ≤ a{whole}, does not hold", request, session,
+                min(a - e, 0) or -(e % self._page), "swa",
+            )  # fmt: skip
 
     def locks(self) -> Iterator[Breach]:
         """Nodes that are locked more, or less, often than live requests and slots hold them or something below."""
         nodes = self._memory.nodes()
         if not nodes or self._scheduler.tree_cache.inner.disable:
             return
-        holding: Counter[int] = Counter()
-        for holder in (*self._memory.requests(), *self._memory.slots().values()):
-            node = holder.last_node
-            while getattr(node, "parent", None) is not None:
-                holding[id(node)] += 1
-                node = node.parent
-        for node, _ in nodes:
-            if node.lock_ref != holding[id(node)]:
-                what = (
-                    f"a node of {len(node.value)} tokens has lock_ref {node.lock_ref}, but {holding[id(node)]} hold it"
-                )
-                yield Breach("INV-7", what, what, None, None, 1)
+        holders = (*self._memory.requests(), *self._memory.slots().values())
+        first, _ = nodes[0]
+        name = "lock_ref" if hasattr(first, "lock_ref") else "full_lock_ref"
+        held = Counter(id(node) for holder in holders for node in _path(holder.last_node))
+        yield from _compared(nodes, name, held, "full")
+        if hasattr(first, "swa_lock_ref"):
+            held = Counter(id(node) for holder in holders for node in _windowed(holder))
+            yield from _compared(nodes, "swa_lock_ref", held, "swa")
+        elif hasattr(first, "mamba_lock_ref"):
+            with_state = [h.last_node for h in holders if getattr(h.last_node, "mamba_value", None) is not None]
+            yield from _compared(nodes, "mamba_lock_ref", Counter(map(id, with_state)), "mamba")
+
+
+def _compared(nodes: list[tuple[Any, int]], name: str, held: Counter[int], pool: str) -> Iterator[Breach]:
+    for node, _ in nodes:
+        locks = getattr(node, name)
+        if locks != held[id(node)]:
+            half = "" if pool == "full" else f" of {pool}"
+            what = f"a node of {len(node.value)} tokens has lock_ref{half} {locks}, but {held[id(node)]} hold it"
+            yield Breach("INV-7", what, what, None, None, 1, pool)
+
+
+def _path(node: Any) -> Iterator[Any]:
+    while getattr(node, "parent", None) is not None:
+        yield node
+        node = node.parent
+
+
+def _windowed(holder: Any) -> Iterator[Any]:
+    """The nodes of which a holder has the windowed half locked: up to the one that bears its mark."""
+    for node in _path(holder.last_node):
+        yield node
+        if holder.swa_uuid_for_lock is not None and node.swa_uuid == holder.swa_uuid_for_lock:
+            return
 
 
 def batched(scheduler: Any) -> list[Any]:

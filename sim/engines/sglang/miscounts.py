@@ -13,23 +13,27 @@ from typing import Any
 from sim.engines.sglang.cursors import batched
 from sim.engines.sglang.memory import Memory
 from sim.engines.sglang.owners import Owners
+from sim.engines.sglang.terms import states_of
 from sim.ledger.counted import Entry, compared
 from sim.ledger.findings import Miscount
 from sim.ledger.owners import Tag
 
 
-def miscounts(engine: Any, memory: Memory, owners: Owners) -> list[Miscount]:
-    """Owners for which `session_held` + `uncached` differs from what they own."""
-    scheduler, page = engine.scheduler, memory.page
+def miscounts(engine: Any, memory: Memory, owners: Owners, pool: str = "full") -> list[Miscount]:
+    """Owners for which `session_held` + `uncached` of a pool differs from what they own of it."""
+    scheduler = engine.scheduler
     counted: dict[Tag, list[Entry]] = {}
     live: dict[Tag, tuple[str, int]] = {}
     for req in batched(scheduler):
-        tokens = _uncached(engine, req)
+        tokens = _uncached(engine, req, pool)
         if tokens:
             counted.setdefault(owners.request(req), []).append(("uncached", req.rid, tokens))
     for req in memory.requests():
         if req not in scheduler.waiting_queue:
-            live[owners.request(req)] = (req.rid, _private(req, page))
+            live[owners.request(req)] = (req.rid, _private(memory, req, pool))
+    if pool == "mamba":
+        for req in scheduler.waiting_queue:
+            live.setdefault(owners.request(req), (req.rid, _private(memory, req, pool)))
     names: dict[Tag, str] = {}
     true = {tag: tokens for tag, (_, tokens) in live.items()}
     for name, slot in memory.slots().items():
@@ -37,31 +41,45 @@ def miscounts(engine: Any, memory: Memory, owners: Owners) -> list[Miscount]:
         names[tag] = name
         if slot.req_pool_idx is None:
             continue
-        true.setdefault(tag, _private(slot, page))
-        tokens = _held(scheduler, name)
+        true.setdefault(tag, _private(memory, slot, pool))
+        tokens = _held(engine, name, pool)
         if tokens:
             counted.setdefault(tag, []).append(("session_held", name, tokens))
-    return compared(true, counted, names, live)
+    return compared(true, counted, names, live, pool)
 
 
-def _private(holder: Any, page: int) -> int:
-    pages = -(-holder.kv_allocated_len // page)
-    return int(pages * page - holder.cache_protected_len)
+def _private(memory: Memory, holder: Any, pool: str = "full") -> int:
+    if pool == "mamba":
+        return len(states_of(holder))
+    if pool == "swa":
+        return memory.windowed(holder)
+    pages = -(-holder.kv_allocated_len // memory.page)
+    return int(pages * memory.page - holder.cache_protected_len)
 
 
-def _held(scheduler: Any, name: str) -> int:
-    """What the release counts as held for this slot, every other one left out."""
-    cache = scheduler.tree_cache
+def _held(engine: Any, name: str, pool: str) -> int:
+    """What the books count as held for this slot, every other one left out."""
+    cache = engine.scheduler.tree_cache
     slots, cache.slots = cache.slots, {name: cache.slots[name]}
     try:
-        return int(scheduler._session_held_tokens())
+        if pool == "full":
+            return int(engine.scheduler._session_held_tokens())
+        held: int = engine.terms()[pool].session_held
+        return held
     finally:
         cache.slots = slots
 
 
-def _uncached(engine: Any, req: Any) -> int:
+def _uncached(engine: Any, req: Any, pool: str) -> int:
     """What the release counts as uncached for this request, every other one left out."""
     scheduler = engine.scheduler
+    if pool == "mamba":
+        return 0 if req.kv_committed_freed or req.req_pool_idx is None else len(states_of(req))
+    if pool == "swa":
+        pages = -(-req.kv_allocated_len // scheduler.page_size)
+        past = max(req.cache_protected_len, req.swa_evicted_seqlen)
+        counted = not req.kv_committed_freed and (engine.modules.old or req.req_pool_idx is not None)
+        return int(pages * scheduler.page_size - past) if counted else 0
     alone = SimpleNamespace(reqs=[req], is_empty=lambda: False)
     try:
         if engine.modules.old:
@@ -70,7 +88,8 @@ def _uncached(engine: Any, req: Any) -> int:
             return int(scheduler._get_total_uncached_sizes()[0])
     except AssertionError:
         # After a crash it may be half released, which the release takes for impossible.
-        return 0 if req.kv_committed_freed else _private(req, scheduler.page_size)
+        pages = -(-req.kv_allocated_len // scheduler.page_size)
+        return 0 if req.kv_committed_freed else int(pages * scheduler.page_size - req.cache_protected_len)
 
 
 @contextmanager

@@ -20,6 +20,7 @@ from sim.engines.sglang.owners import Owners
 from sim.ledger.findings import PoolCount
 from sim.ledger.owners import Tag
 from sim.ledger.physical import Ints, Tally, sample
+from sim.ledger.words import UNITS
 
 Who = tuple[str | None, str | None]
 """A request and its session."""
@@ -27,15 +28,16 @@ _Mask = npt.NDArray[np.bool_]
 
 
 class Recount:
-    """Counts a scheduler's memory, and remembers the last count."""
+    """Compares the counts of one pool; that of the full pool looks at the rows too."""
 
-    def __init__(self, memory: Memory, owners: Owners) -> None:
+    def __init__(self, memory: Memory, owners: Owners, pool: str = "full", first: Tally | None = None) -> None:
         self._memory = memory
         self._owners = owners
-        self._last, _ = memory.count()
+        self._pool = pool
+        self._last = memory.count()[0] if first is None else first
         self._rows_blamed: set[int] = set()
         self._twice: set[int] = set()
-        self._blamed: _Mask = np.zeros(memory.units + 1, dtype=bool)
+        self._blamed: _Mask = np.zeros(len(self._last.free), dtype=bool)
         self._harmed = False
         self.touched = False
         """Whether a posting has gone wrong: anew, or once more where one had gone wrong before."""
@@ -46,7 +48,7 @@ class Recount:
         """What got worse; `about` is whom the event handled, in order, `closed` the sessions closed under a turn."""
         before, self._last = self._last, now
         handled = dict(about)
-        faults = self._rows_free_twice(handled)
+        faults = self._rows_free_twice(handled) if self._pool == "full" else []
         self._compare(faults, now, before, rows, handled, closed)
         self._harmed |= bool(faults)
         self.touched |= bool(faults)
@@ -90,30 +92,30 @@ class Recount:
             about = handled.get(tag)
             if about is not None:
                 request, session = about[0], session or about[1]
-            count = len(units) * self._memory.page
-            what = f"{count} slots of {self._owners.words(tag)} are named by nothing any more"
-            faults.append(_fault("orphan", count, units, (request, session), what))
+            count = len(units) * before.page
+            what = f"{count} {UNITS[self._pool]} of {self._owners.words(tag)} are named by nothing any more"
+            faults.append(self._fault("orphan", count, units, (request, session), what))
         return faults
 
     def _double(self, double: _Mask, handled: Mapping[Tag, Who], before: Tally) -> list[dict[str, Any]]:
         faults = []
         for tag, units in _by_owner(double, before.owner, nobody=True):
             self._blamed[units] = True
-            count = len(units) * self._memory.page
+            count = len(units) * before.page
             who = handled.get(tag) or (self._owners.names(tag) if tag else (None, None))
             whose = f" of {self._owners.words(tag)}" if tag else ""
-            what = f"{count} slots{whose} stand in the free list twice"
-            faults.append(_fault("double-free", count, units, who, what))
+            what = f"{count} {UNITS[self._pool]}{whose} stand in the free list twice"
+            faults.append(self._fault("double-free", count, units, who, what))
         return faults
 
     def _foreign(self, which: _Mask, before: Tally, handled: Mapping[Tag, Who]) -> list[dict[str, Any]]:
         faults = []
         for tag, units in _by_owner(which, before.owner):
             self._blamed[units] = True
-            count = len(units) * self._memory.page
-            what = f"{count} slots were freed for {self._owners.words(tag)} although the tree names them"
+            count = len(units) * before.page
+            what = f"{count} {UNITS[self._pool]} were freed for {self._owners.words(tag)} although the tree names them"
             who = handled.get(tag) or self._owners.names(tag)
-            faults.append(_fault("foreign-free", count, units, who, what))
+            faults.append(self._fault("foreign-free", count, units, who, what))
         return faults
 
     def _rows_free_twice(self, handled: Mapping[Tag, Who]) -> list[dict[str, Any]]:
@@ -132,13 +134,19 @@ class Recount:
         for tag, units in _by_owner(shared, now.owner):
             if tag in closed:
                 self._blamed[units] = True
-                count = len(units) * self._memory.page
+                count = len(units) * now.page
                 what = (
-                    f"session {closed[tag]} was closed under its running turn: {count} slots were freed that its row "
-                    "still names"
+                    f"session {closed[tag]} was closed under its running turn: {count} {UNITS[self._pool]} were freed "
+                    "that its row still names"
                 )
-                faults.append(_fault("alias", count, units, (None, closed[tag]), what))
+                faults.append(self._fault("alias", count, units, (None, closed[tag]), what))
         return faults
+
+    def _fault(self, kind: str, count: int, units: Ints, who: Who, what: str) -> dict[str, Any]:
+        return {
+            "kind": kind, "pool": self._pool, "count": count, "units": list(sample(units)), "request": who[0],
+            "session": who[1], "what": what,
+        }  # fmt: skip
 
 
 def _by_owner(which: _Mask, owner: Ints, *, nobody: bool = False) -> list[tuple[Tag, Ints]]:
@@ -148,10 +156,3 @@ def _by_owner(which: _Mask, owner: Ints, *, nobody: bool = False) -> list[tuple[
         return []
     tags = owner[units]
     return [(int(tag), units[tags == tag]) for tag in np.unique(tags) if tag or nobody]
-
-
-def _fault(kind: str, count: int, units: Ints, who: Who, what: str) -> dict[str, Any]:
-    return {
-        "kind": kind, "pool": "full", "count": count, "units": list(sample(units)), "request": who[0],
-        "session": who[1], "what": what,
-    }  # fmt: skip

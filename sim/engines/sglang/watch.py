@@ -43,10 +43,14 @@ class Watch:
         self._listening.releasing = self._releasing
         self._cursors = Cursors(engine, self._memory)
         self._recount = Recount(self._memory, self._owners)
+        self._others = {
+            pool: Recount(self._memory, self._owners, pool, tally) for pool, tally in self._memory.others().items()
+        }
         self._small = self._memory.units <= SMALL
         self._books: dict[str, Terms] = {}
         self._tells = True
-        self._delta = self._error = 0
+        self._delta = dict.fromkeys(engine.config.pool.names, 0)
+        self._error = dict(self._delta)
         self._harmed = False
         self._events = self._looked_at = 0
         self._chosen: tuple[int, Any] = (0, None)
@@ -64,8 +68,9 @@ class Watch:
         if self._chose():
             seen["chosen"] = True
         thorough = self._thorough(op)
-        if thorough or self._small or terms["full"].delta != self._delta or op in _ENDINGS:
-            self._count(seen, op, terms["full"])
+        moved = any(terms[pool].delta != delta for pool, delta in self._delta.items())
+        if thorough or self._small or moved or op in _ENDINGS:
+            self._count(seen, op, terms)
         breaches = self._breaches(thorough)
         if breaches:
             seen["breaches"] = breaches
@@ -104,26 +109,33 @@ class Watch:
 
     # -- who owns what ------------------------------------------------------------------------------------
 
-    def _count(self, seen: dict[str, Any], op: str, terms: Terms) -> None:
+    def _count(self, seen: dict[str, Any], op: str, books: dict[str, Terms]) -> None:
         tally, rows = self._memory.count()
+        others = self._memory.others() if self._others else {}
         closed = self._listening.closed() if op in _ENDINGS else {}
         if closed and op == "reap":
             seen["about"] = [None, list(closed.values())[-1]]
         working = self._working() if closed else set()
         under = {tag: name for tag, name in closed.items() if tag in working}
-        full = tally.count("full")
         faults = self._recount.compare(tally, rows, self._listening.about, under)
+        touched = self._recount.touched
+        for pool, other in others.items():
+            faults += self._others[pool].compare(other, rows, self._listening.about, under)
+            touched |= self._others[pool].touched
         if faults:
             seen["faults"] = faults
-        if self._recount.touched:
+        if touched:
             seen["touched"] = True
             self._harmed = True
-        seen["counts"] = {count.pool: _plain(count) for count in (full, rows)}
-        # Only while the books are off by another amount than the memory is there somebody to be named.
-        if self._tells and terms.delta != full.error and terms.delta - full.error != self._error:
-            wrong = miscounts(self._engine, self._memory, self._owners)
-            seen["miscounts"] = [asdict(miscount) for miscount in wrong]
-        self._delta, self._error = terms.delta, terms.delta - full.error
+        counts = {"full": tally.count("full"), **{pool: other.count(pool) for pool, other in others.items()}}
+        seen["counts"] = {count.pool: _plain(count) for count in (*counts.values(), rows)}
+        for pool, terms in books.items():
+            error = terms.delta - counts[pool].error
+            # Only while the books are off by another amount than the memory is there somebody to be named.
+            if self._tells and error not in (0, self._error[pool]):
+                wrong = miscounts(self._engine, self._memory, self._owners, pool)
+                seen.setdefault("miscounts", []).extend(asdict(miscount) for miscount in wrong)
+            self._delta[pool], self._error[pool] = terms.delta, error
 
     def _working(self) -> set[Tag]:
         """Owners of the requests that are at work, as far as they have not ended."""

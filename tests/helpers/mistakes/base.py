@@ -11,10 +11,12 @@ from textwrap import dedent
 from types import FunctionType
 from typing import Any
 
+from sim.conform.matrix import MODELLED, Pools
+
 
 @dataclass(frozen=True, kw_only=True)
 class Mistake:
-    """In `owner.name`, `right` becomes `wrong`; `on` is the release that is to show it."""
+    """In `owner.name`, `right` becomes `wrong`; `on` is the release that is to show it, with these kinds of pools."""
 
     title: str
     owner: Any
@@ -22,6 +24,7 @@ class Mistake:
     right: str
     wrong: str
     on: str = "0.5.11"
+    pools: tuple[Pools, ...] = MODELLED
 
     @property
     def key(self) -> str:

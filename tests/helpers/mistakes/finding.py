@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeAlias
 
 from helpers.mistakes.base import Mistake
 
-from sim.conform.cases import draw_case
+from sim.conform.cases import Case, draw_case
 from sim.conform.compare import parts_at
 from sim.conform.sides import Model, Side
 from sim.conform.targets import parse
 from sim.engines.marks import Mark
 
+Played: TypeAlias = tuple[str, tuple[str, ...], int]
 SEEDS = Path(__file__).with_name("seeds.txt")
 
 
@@ -31,22 +33,25 @@ class Finder:
 
     def __init__(self, sides: Callable[[str], Side]) -> None:
         self._sides = sides
-        self._marks: dict[tuple[str, int], list[Mark]] = {}
-        self._sound: dict[tuple[str, int], bool] = {}
+        self._marks: dict[Played, list[Mark]] = {}
+        self._sound: dict[Played, bool] = {}
 
-    def marks(self, target: str, seed: int) -> list[Mark]:
+    def marks(self, target: str, case: Case) -> list[Mark]:
         """What the release answers."""
-        known = self._marks.get((target, seed))
+        known = self._marks.get((target, case.pools, case.seed))
         if known is None:
-            side, case = self._sides(target), draw_case(seed)
+            side = self._sides(target)
             side.post(case.config, case.actions)
-            known = self._marks[target, seed] = side.collect()
+            known = self._marks[target, case.pools, case.seed] = side.collect()
         return known
 
-    def shows(self, mistake: Mistake | None, target: str, seed: int) -> bool:
-        """Whether the model, with this mistake, differs on this seed."""
-        case, theirs = draw_case(seed), self.marks(target, seed)
-        model = Model(parse(target))
+    def shows(self, mistake: Mistake, seed: int) -> bool:
+        """Whether the model, with this mistake, differs on this seed, and only with it."""
+        case = draw_case(seed, pools=mistake.pools)
+        return self._differs(mistake, mistake.on, case) and self.sound(mistake.on, case)
+
+    def _differs(self, mistake: Mistake | None, target: str, case: Case) -> bool:
+        theirs, model = self.marks(target, case), Model(parse(target))
         if mistake is None:
             played = model.play(case.config, case.actions)
         else:
@@ -54,17 +59,18 @@ class Finder:
                 played = model.play(case.config, case.actions)
         return parts_at(played.marks, theirs, cut=played.cut) is not None
 
-    def sound(self, target: str, seed: int) -> bool:
-        """Whether the model, as it is, equals the release on this seed."""
-        if (target, seed) not in self._sound:
-            self._sound[target, seed] = not self.shows(None, target, seed)
-        return self._sound[target, seed]
+    def sound(self, target: str, case: Case) -> bool:
+        """Whether the model, as it is, equals the release on this case."""
+        played = (target, case.pools, case.seed)
+        if played not in self._sound:
+            self._sound[played] = not self._differs(None, target, case)
+        return self._sound[played]
 
     def find(self, mistake: Mistake, seeds: Iterable[int]) -> Found:
         """The first of these seeds that shows it; seeds on which the model itself differs count for nothing."""
         cases = 0
         for seed in seeds:
             cases += 1
-            if self.shows(mistake, mistake.on, seed) and self.sound(mistake.on, seed):
+            if self.shows(mistake, seed):
                 return Found(mistake=mistake, seed=seed, cases=cases)
         return Found(mistake=mistake, seed=None, cases=cases)

@@ -38,7 +38,7 @@ MISTAKES = (
     ),
     Mistake(
         title="a chunk counts as a hit", owner=tree.RadixTree, name="insert",
-        right="node.hits += not chunked", wrong="node.hits += 1",
+        right="node.hits += not chunked", wrong="node.hits += 1", pools=("full",),
     ),
     Mistake(
         title="a split loses the lock", owner=tree.RadixTree, name="_split",

@@ -105,7 +105,7 @@ MISTAKES = (
     ),
     Mistake(
         title="eviction order ignores age among equals", owner=eviction.LFU, name="key",
-        right="(node.hits, node.last_access)", wrong="(node.hits,)",
+        right="(node.hits, node.last_access)", wrong="(node.hits,)", pools=("full",),
     ),
     Mistake(
         title="protected segment from three hits", owner=eviction.SLRU, name="protected_from", right="2", wrong="3"

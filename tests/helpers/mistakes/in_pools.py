@@ -7,7 +7,7 @@ from helpers.mistakes.base import Mistake
 from policies import leftover, revert
 from policies import window as sizes
 from sim.memory import halves, mamba_tree, states, swa, swa_tree
-from sim.scheduler import admission, mamba_cache, release_kv, tracking, window
+from sim.scheduler import admission, mamba_cache, planning, release_kv, results, tracking, window
 
 MISTAKES = (
     Mistake(
@@ -77,29 +77,25 @@ MISTAKES = (
         right="raw // self.chunk * self.chunk", wrong="raw",
     ),
     Mistake(
-        title="the snapshot being written goes to the tree", owner=mamba_cache.MambaCache, name="_fork",
-        right="states.other(names.next)", wrong="names.next",
-    ),
-    Mistake(
         title="a copied state is copied once more", owner=mamba_cache.MambaCache, name="match",
         right="if names.slot is None:", wrong="if True:",
     ),
     Mistake(
-        title="a prefill keeps one chunk less", owner=tracking, name="track_prefill",
+        title="a prefill keeps one chunk less", owner=planning, name="track_prefill",
         right="position = prefix + req.extend_len // chunk * chunk",
         wrong="position = prefix + (req.extend_len - 1) // chunk * chunk",
     ),
     Mistake(
-        title="a decode snapshot one step late", owner=tracking, name="track_decode",
+        title="a decode snapshot one step late", owner=results, name="track_decode",
         right="lengths % states.config.track_interval == 0", wrong="lengths % states.config.track_interval == 1",
     ),
     Mistake(
-        title="the bonus token does not cross the grid", owner=tracking, name="track_round",
+        title="the bonus token does not cross the grid", owner=results, name="track_round",
         right="before = lengths - accepted + 1 - bonus", wrong="before = lengths - accepted + 1",
     ),
     Mistake(title="room made for two states each", owner=tracking, name="_PER_REQUEST", right="3", wrong="2"),
     Mistake(
-        title="the donated snapshot is freed", owner=tracking, name="give_back",
+        title="the donated snapshot is freed", owner=mamba_cache, name="give_back",
         right="snapshots[1 - keep : 2 - keep]", wrong="snapshots[keep : keep + 1]",
     ),
     Mistake(

@@ -36,12 +36,13 @@ def test_the_pool_that_is_counted_is_full_and_what_is_wrong_in_it_is_seen():
 
 
 def test_the_bytes_that_are_read_are_those_of_all_that_is_looked_at():
-    """Rows of 4 bytes, tree, free list and tags of 8; for each token its place and text, 8 each, and a sector."""
+    """Rows of 4 bytes and where to read them; tree, free list and tags of 8; a token's place, text and sector."""
     pool = Full(DEVICE, 4000, "tiny")
     pool.fill()
     tokens, free = len(pool._slots), pool._engine.scheduler.memory.allocator.free_list.count
-    assert pool.bytes_read == 4 * pool._total + 8 * (len(pool._tree) + free + 4000) + 48 * tokens
-    assert pool._total >= tokens
+    entries = len(pool._places.own) + len(pool._places.shared)
+    assert pool.bytes_read == 12 * entries + 8 * (len(pool._tree) + free + 4000) + 48 * tokens
+    assert entries >= tokens
 
 
 def test_a_copy_is_of_so_many_bytes():

@@ -196,3 +196,16 @@ def test_a_disabled_tree_holds_nothing():
     assert (tree.evict(5), tree.evict_states(5)) == (0, 0)
     assert tree.states.owners.tags[1] == FREE
     assert np.all(plain(tree.states.free_list.view()) == ints(range(1, STATES + 1)))
+
+
+def test_only_what_lies_beyond_the_protected_part_is_freed_as_a_duplicate():
+    pair = Pair(1)
+    pair.insert((0, 0, 1, 1))
+    allocator = pair.tree.allocator
+    mine = allocator.alloc_extend(ints([0]), ints([4]), ints([-1]), OWNER)
+    before = allocator.available()
+    (state,) = pair.tree.states.alloc(1, OWNER)
+    slots = ints([*plain(next(iter(pair.tree.nodes())).value)[:3], mine[3]])
+    assert pair.tree.insert_state(ints([0, 0, 1, 1]), slots, state, OWNER, protected=3) == (4, True)
+    assert allocator.available() == before + 1
+    assert plain(allocator.free_list.view())[-1] == mine[3]

@@ -107,9 +107,8 @@ def _lockstep(args: Namespace, choice: Choice, changes: Changes) -> int:
         raise InputError("--out: a lockstep leaves nothing behind; leave --out or --against out")
     other = Choice(spec=args.against, path=args.sglang_src, cache=args.cache)
     _unchangeable(other, args)
-    if choice.real and other.real and (choice.spec == "sglang") != (other.spec == "sglang"):
-        # A tree against a release: the path is the tree's.
-        choice, other = (one if one.spec == "sglang" else replace(one, path=None) for one in (choice, other))
+    if choice.real and other.real and args.sglang_src is not None:
+        choice, other = _whose_path(choice, other)
     progress = Progress(sys.stderr)
     try:
         with Engines(choice) as one, Engines(other) as two:
@@ -123,6 +122,21 @@ def _lockstep(args: Namespace, choice: Choice, changes: Changes) -> int:
         for line in lines(outcome, args.ops):
             print(line)
     return 0 if outcome.equal else 1
+
+
+def _whose_path(choice: Choice, other: Choice) -> tuple[Choice, Choice]:
+    """A tree against a release: the path is that of `sglang`; with two numbers, of the one that the tree is."""
+    from sim.engines.sglang.source import find_source
+
+    first, second = choice.spec == "sglang", other.spec == "sglang"
+    if not first and not second:
+        second = other.spec == f"sglang=={find_source('sglang', path=choice.path, cache=choice.cache).version}"
+        first = choice.spec == other.spec or not second
+    if first and not second:
+        return choice, replace(other, path=None)
+    if second and not first:
+        return replace(choice, path=None), other
+    return choice, (other if choice.spec == "sglang" else replace(other, path=None))
 
 
 def oracle(args: Namespace) -> int:

@@ -179,7 +179,9 @@ def lockstep(
         return outcome
     with Recorded(path) as recorded:
         difference = _second_pass(recorded, sides, outcome.unsteady)
-    return outcome if difference is None else replace(outcome, difference=difference, unsteady=None)
+    if difference is None:
+        return outcome
+    return replace(outcome, operations=difference.operation, difference=difference, unsteady=None)
 
 
 # -- first pass: windows, and only marks --------------------------------------------------------------------

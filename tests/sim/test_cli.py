@@ -18,7 +18,8 @@ from helpers.modelworker import ModelEngines
 
 from sim import commands, setup
 from sim.cli import main
-from sim.engines.select import Engines
+from sim.engines.select import Choice, Engines
+from sim.engines.sglang.source import Source
 from sim.errors import InputError
 from sim.progress import Progress
 from sim.result import Result
@@ -565,17 +566,52 @@ def test_ctrl_c_ends_the_workers(kvledger, stands_for, monkeypatch):
     assert [worker.alive for _, worker in made[0].started] == [False]
 
 
-def test_the_path_is_that_of_the_tree_that_is_compared_with_a_release(kvledger, monkeypatch):
+@pytest.mark.parametrize(
+    ("one", "other", "mine"),
+    [
+        ("sglang==0.5.11", "sglang", False),
+        ("sglang", "sglang==0.5.11", True),
+        ("sglang==0.5.12", "sglang==0.5.11", False),
+        ("sglang==0.5.11", "sglang==0.5.12", True),
+        ("sglang==0.5.10.post1", "sglang==0.5.12", True),
+        ("sglang==0.5.11", "sglang==0.5.11", True),
+        ("sglang", "sglang", True),
+    ],
+)
+def test_the_path_is_that_of_the_tree_that_is_compared_with_a_release(kvledger, monkeypatch, one, other, mine):
     seen = []
 
     def engines(choice):
         seen.append((choice.spec, choice.path))
         raise InputError("enough")
 
+    def tree(spec, *, path, cache):
+        return Source(path=path, version="0.5.11", origin="path")
+
+    monkeypatch.setattr("sim.engines.sglang.source.find_source", tree)
     monkeypatch.setattr("sim.engines.select.Engines", engines)
-    for one, other in (("sglang==0.5.11", "sglang"), ("sglang", "sglang==0.5.11"), ("sglang", "sglang")):
-        kvledger("replay", "o", "--engine", one, "--against", other, "--sglang-src", "tree")
-    assert seen == [("sglang==0.5.11", None), ("sglang", Path("tree")), ("sglang", Path("tree"))]
+    kvledger("replay", "o", "--engine", one, "--against", other, "--sglang-src", "tree")
+    assert seen == [(one, Path("tree") if mine else None)]
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "theirs"),
+    [
+        ("sglang==0.5.11", "sglang", True),
+        ("sglang", "sglang==0.5.11", False),
+        ("sglang==0.5.12", "sglang==0.5.11", True),
+        ("sglang==0.5.11", "sglang==0.5.12", False),
+        ("sglang==0.5.11", "sglang==0.5.11", False),
+        ("sglang", "sglang", True),
+    ],
+)
+def test_the_path_is_not_that_of_the_other(monkeypatch, one, other, theirs):
+    def tree(spec, *, path, cache):
+        return Source(path=path, version="0.5.11", origin="path")
+
+    monkeypatch.setattr("sim.engines.sglang.source.find_source", tree)
+    _, second = commands._whose_path(*(Choice(spec=spec, path=Path("tree")) for spec in (one, other)))
+    assert second.path == (Path("tree") if theirs else None)
 
 
 def test_sources_in_the_cache_are_listed(kvledger, monkeypatch):

@@ -120,7 +120,7 @@ class Full:
 
     @property
     def bytes_read(self) -> int:
-        """What must be read: of rows where to look and what is there; tree, free list, tags; of tokens where, what, header."""
+        """What must be read: where rows are read and what is there; tree, free list, tags; texts and headers."""
         memory = self._engine.scheduler.memory
         tokens, free = len(self._slots), memory.allocator.free_list.count
         entries = len(self._places.own) + len(self._places.shared)

@@ -19,32 +19,41 @@ class WindowWatch:
 
     def __init__(self, scheduler: Scheduler, count: Count) -> None:
         self._count = count
-        self._prefilling = False
-        self._before = 0
+        self._event = ""
+        self._whole = False
         memory, window = scheduler.memory, scheduler.window
-        hook(window, "before_prefill", before=self._prefill, after=self._prefilled)
-        hook(window, "evict", before=self._looked_at, after=self._evicted)
+        self._during(window, "before_prefill", "window passed, prefilling")
+        self._during(window, "after", "window passed, decoding")
+        hook(memory.allocator, "free", before=self._both, after=self._neither)
+        hook(memory.allocator, "free_swa", before=self._freed)
+        hook(memory.allocator, "free_swa_each", before=self._freed)
         if memory.chunk_cache:
             return
-        tree = memory.tree
-        hook(tree, "_overlap", before=self._overlaps)
-        hook(tree, "_add_rest", before=self._rest)
-        hook(tree, "evict", before=self._begins, after=self._ends)
-        hook(memory.allocator, "free_swa", before=self._half_freed)
-        self._evicting = False
+        self._during(memory.tree, "evict", "tombstone by eviction")
+        hook(memory.tree, "_overlap", before=self._overlaps)
+        hook(memory.tree, "_add_rest", before=self._rest)
 
-    def _prefill(self, *_: Any) -> None:
-        self._prefilling = True
+    def _during(self, owner: Any, name: str, event: str) -> None:
+        """Windowed halves given back while this runs are that event."""
 
-    def _prefilled(self, *_: Any) -> None:
-        self._prefilling = False
+        def begin(*_: Any) -> None:
+            self._event = event
 
-    def _looked_at(self, req: Any, *_: Any) -> None:
-        self._before = max(req.evicted, req.protected)
+        def end(*_: Any) -> None:
+            self._event = ""
 
-    def _evicted(self, req: Any, *_: Any) -> None:
-        if req.evicted > self._before:
-            self._count("window passed, prefilling" if self._prefilling else "window passed, decoding")
+        hook(owner, name, before=begin, after=end)
+
+    def _both(self, *_: Any) -> None:
+        self._whole = True
+
+    def _neither(self, *_: Any) -> None:
+        self._whole = False
+
+    def _freed(self, *_: Any) -> None:
+        """A windowed half alone."""
+        if self._event and not self._whole:
+            self._count(self._event)
 
     def _overlaps(self, node: Any, value: Any, _: Any, evicted: int) -> None:
         if node.tombstone:
@@ -54,16 +63,6 @@ class WindowWatch:
     def _rest(self, _: Any, key: Any, value: Any, owner: Any, evicted: int) -> None:
         if 0 < evicted < len(key):
             self._count("tombstone inserted")
-
-    def _begins(self, *_: Any) -> None:
-        self._evicting = True
-
-    def _ends(self, *_: Any) -> None:
-        self._evicting = False
-
-    def _half_freed(self, slots: Any, *_: Any) -> None:
-        if self._evicting:
-            self._count("tombstone by eviction")
 
 
 class StateWatch:

@@ -41,7 +41,7 @@ class Watermarks:
         book, version = scheduler.memory.book, scheduler.table.version
         self._until_full -= 1
         found: list[Breach] = []
-        if version != self._version or self._until_full < 0:
+        if version != self._version or self._until_full < 0 or scheduler.table.moved:
             self._version = version
             found.extend(self._moved())
         if book.fresh:

@@ -48,7 +48,7 @@ class Preset:
     kinds: tuple[str, ...] = ("full",)
 
     def split(self, budget: int) -> tuple[int, int]:
-        """Tokens of the full pool and of the windowed one that fit into a budget of bytes, as the release sizes them."""
+        """Tokens of the full pool and of the windowed one that fit into so many bytes, as the release sizes them."""
         if "swa" not in self.kinds:
             return budget // self.kv_bytes_per_token, 0
         cell = self.kv_bytes_per_token + self.swa_ratio * self.swa_bytes_per_token

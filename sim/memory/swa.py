@@ -80,6 +80,7 @@ class SwaAllocator:
         self.size = full.size
         self.page_size = full.page_size
         self._spare_pages = spare_pages
+        self._lists = full.free_list, pool.allocator.free_list
         self._backend = pool.backend
         self._open = False
         self._held: list[Array] = []
@@ -96,7 +97,9 @@ class SwaAllocator:
 
     def available(self) -> int:
         """Free tokens of the half that has fewer."""
-        return min(self.full.available(), self.half.available())
+        # Asked for several times in every decode step.
+        full, half = self._lists
+        return (full.count if full.count < half.count else half.count) * self.page_size
 
     # -- taking -------------------------------------------------------------------------------------------
 

@@ -251,9 +251,9 @@ def prepare_decode(scheduler: Scheduler, batch: Batch) -> None:
         return
     lanes = batch.lanes(scheduler.table, scheduler.memory.rows.width)
     window = scheduler.window
-    late = window.before(lanes) if window is not None else []
+    late = None if window is None else window.before(lanes)
     slots = alloc_decode(scheduler.memory, scheduler.table, lanes)
-    if window is not None:
+    if window is not None and late is not None:
         window.after(late)
     scheduler.forward.decode(lanes, slots)
 

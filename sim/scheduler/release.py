@@ -158,7 +158,7 @@ class EvictionClock(Decision, Protocol):
     counts_reserved: ClassVar[bool]
 
     def lengths(self, hot: Any, index: Any) -> Any:
-        """Tokens of each of these columns of the table; with `counts_reserved` asked for once the step has its slots."""
+        """Tokens of these columns of the table; with `counts_reserved` asked for once the step has its slots."""
 
 
 class Checks(Decision, Protocol):

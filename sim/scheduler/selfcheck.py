@@ -32,6 +32,7 @@ class View:
         self._held: dict[str, int] = {}
         self._uncached_key: tuple[int, ...] = ()
         self._uncached: dict[str, int] = {}
+        self._steps = self._given = 0
         self._terms: Terms | None = None
         self._books: dict[str, Terms] | None = None
         states = scheduler.memory.states
@@ -79,9 +80,10 @@ class View:
         )
         if key != self._uncached_key:
             self._uncached_key = key
-            counts = self._count_uncached()
-            self._uncached = {name: count - table.steps for name, count in counts.items()}
-        return self._uncached[pool] + table.steps
+            self._uncached = self._count_uncached()
+            self._steps, self._given = table.steps, table.given
+        count = self._uncached[pool] + table.steps - self._steps
+        return count if pool == "full" else count - (table.given - self._given)
 
     def _count_uncached(self) -> dict[str, int]:
         total = windowed = 0
@@ -121,10 +123,12 @@ class View:
             books = self._books = {"full": self.terms()}
             swa, tree = self._memory.swa, self._memory.tree
             if swa is not None:
+                # What the full pool's terms have counted on the way is not looked for once more.
+                held = self._held["swa"] if self._memory.book.holding else 0
+                uncached = self.uncached("swa")
                 books["swa"] = Terms(
-                    swa.allocator.available(), tree.other_evictable, tree.other_protected, self.held("swa"),
-                    self.uncached("swa"), swa.total,
-                )  # fmt: skip
+                    swa.allocator.available(), tree.other_evictable, tree.other_protected, held, uncached, swa.total
+                )
             if self._states is not None:
                 books["mamba"] = self._states.terms()
         return books

@@ -55,9 +55,9 @@ class Speculation:
         """Prepare a v2 round: slots up to c + 2A, and (22651) the bonus slot claimed."""
         lanes = batch.lanes(self._table, self._memory.rows.width)
         preclaim = self._memory.release.reserve.preclaim
-        late = self._window.before(lanes) if self._window is not None else []
+        late = None if self._window is None else self._window.before(lanes)
         alloc_reserve(self._memory, self._table, lanes, self.config.alloc_len, preclaim)
-        if self._window is not None:
+        if self._window is not None and late is not None:
             self._window.after(late)
 
     def launch(self, batch: Batch) -> Ints:
@@ -81,7 +81,7 @@ class Speculation:
         memory, hot = self._memory, self._table.hot
         lanes = batch.lanes(self._table, memory.rows.width)
         index, count = lanes.index, len(batch.reqs)
-        late = self._window.before(lanes) if self._window is not None else []
+        late = None if self._window is None else self._window.before(lanes)
         draft(memory, lanes, hot[C][index], self.config.steps * self.config.topk)
         start = hot[C][index]
         length = np.full(count, self.config.draft, dtype=np.int64)
@@ -94,7 +94,7 @@ class Speculation:
         hot[C][index] = kept
         hot[A][index] = kept
         self._table.batch_moved()
-        if self._window is not None:
+        if self._window is not None and late is not None:
             self._window.after(late)
         self._give_back_rejected(batch, slots, start)
         stay = np.nonzero((np.arange(self.config.draft) < taken[:, None]).reshape(-1))[0]

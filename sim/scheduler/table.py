@@ -27,7 +27,8 @@ class ReqTable:
     """One column per request, one line per field.
 
     Whenever a cursor (c, a, p or e) moves, `version` grows, and `moved` names the request, or `all_moved` says that a
-    whole batch did. A plain decode step only adds to `steps`: it moves c and a of all its requests on by one, so that
+    whole batch did. Window eviction only adds to `given`, what it gave back of counted requests, and names them;
+    a plain decode step only adds to `steps`: it moves c and a of all its requests on by one, so that
     sums over a batch can be carried on without a new pass.
     """
 
@@ -39,6 +40,7 @@ class ReqTable:
         self._members: dict[int, Any] = {}
         self.version = 0
         self.steps = 0
+        self.given = 0
         self.moved: set[int] = set()
         self.all_moved = False
         self._resize(capacity)

@@ -15,11 +15,13 @@ from sim.scheduler.batch import Lanes, Looks
 from sim.scheduler.memory import Memory
 from sim.scheduler.request import Req
 from sim.scheduler.streaming import require
-from sim.scheduler.table import ROW, STEPS, TAG, E, P, ReqTable
+from sim.scheduler.table import COUNTED, ROW, STEPS, TAG, E, P, ReqTable
 from sim.world import Ints
 
 ONE = np.int64(1)
 NEVER = 1 << 60
+FEW = 2
+"""Up to so many requests one by one are cheaper than all at once."""
 NOBODY: Ints = np.empty(0, dtype=np.int64)
 
 
@@ -41,7 +43,7 @@ class Window:
     # -- decode -------------------------------------------------------------------------------------------
 
     def due(self, lanes: Lanes) -> Ints:
-        """Columns of the requests that this decode step looks at; all of the batch have made a step more from here on."""
+        """Columns of the requests that this decode step looks at; all of the batch have made a step more by then."""
         looks, steps = lanes.looks, self._table.hot[STEPS]
         if looks is None:
             looks = lanes.looks = Looks(made=steps[lanes.index], left=0)
@@ -70,8 +72,13 @@ class Window:
 
     def after(self, due: Ints) -> None:
         """Give back what these requests of a decode step cannot see any more."""
-        if len(due):
-            self._evict_all(due, self._clock.lengths(self._table.hot, due))
+        if not len(due):
+            return
+        lengths = self._clock.lengths(self._table.hot, due)
+        if len(due) <= FEW:
+            self._evict_each(due, lengths)
+        else:
+            self._evict_all(due, lengths)
 
     # -- prefill ------------------------------------------------------------------------------------------
 
@@ -101,8 +108,18 @@ class Window:
         if stop > start:
             assert req.row is not None
             memory.allocator.free_swa(memory.rows.read(req.row, start, stop), req.tag)
-        if stop != req.evicted:
-            req.evicted = stop
+        self._moved(req.index, start, stop)
+
+    def _moved(self, index: int, start: int, stop: int) -> None:
+        """Note how far the window has gone; sums over a batch are carried on, as with decode steps."""
+        table = self._table
+        table.lines[E][index] = stop
+        table.given += (stop - start) * table.lines[COUNTED][index]
+        table.moved.add(index)
+
+    def _evict_each(self, index: Ints, lengths: Ints) -> None:
+        for i, length in zip(index.tolist(), lengths.tolist(), strict=True):
+            self.evict(self._table.member(i), length)
 
     def _evict_all(self, index: Ints, lengths: Ints) -> None:
         """The same for many at once, as if one after the other; where two name one slot, really so."""
@@ -117,13 +134,12 @@ class Window:
         where = (hot[ROW][index] * memory.rows.width + start)[turn] + offset
         slots = memory.backend.copy(memory.rows.flat[where])
         if (protected % page).any() or not self._distinct(slots):
-            for i, length in zip(index.tolist(), lengths.tolist(), strict=True):
-                self.evict(table.member(i), length)
+            self._evict_each(index, lengths)
             return
         if len(slots):
             memory.allocator.free_swa_each(slots, hot[TAG][index][turn], turn)
         hot[E][index] = stop
-        table.version += 1
+        table.given += int(np.dot(count, hot[COUNTED][index]))
         table.moved.update(index.tolist())
 
     def _distinct(self, slots: Ints) -> bool:

@@ -56,12 +56,15 @@ def _recurrent(random: Random, pool: PoolConfig, knobs: SchedulerConfig) -> tupl
 class Logged:
     """A player whose driver writes everything down."""
 
-    def __init__(self, case: Case, folder: Path, device: str) -> None:
+    def __init__(self, case: Case, folder: Path, device: str, *, audited: bool = True) -> None:
         case = replace(case, config=replace(case.config, device=device))
         self.folder = folder
         self.player = Player(case)
         self.recorder = Recorder(folder, {}, case.config.pool.sizes)
-        self.player.driver = Driver(self.player.engine, self.player.auditor, self.recorder)
+        if not audited:
+            self.player.auditor.finish = lambda: None  # type: ignore[method-assign]
+        auditor = self.player.auditor if audited else None
+        self.player.driver = Driver(self.player.engine, auditor, self.recorder)
 
     @property
     def scheduler(self) -> Scheduler:

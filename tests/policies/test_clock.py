@@ -1,5 +1,6 @@
 """How long a request is for window eviction, and what follows for the cap of 22900."""
 
+import numpy as np
 import pytest
 from helpers.rig import Rig
 from hypothesis import given, settings
@@ -7,6 +8,7 @@ from hypothesis import strategies as st
 
 from policies.clock import Committed, Reserved, Text
 from sim.config import SpeculativeConfig, SwaConfig
+from sim.scheduler.table import FIELDS, OUT, PROMPT, A, C
 
 FOUNDING = {
     "speculative": SpeculativeConfig(steps=3, topk=1, draft=4), "radix": False, "chunked_prefill": 64,
@@ -14,15 +16,13 @@ FOUNDING = {
 }  # fmt: skip
 
 
-class Turn:
-    """O = 26, out = 10, c = 37, a = 44: the round is reserved that ends the turn."""
-
-    seqlen, committed, allocated = 36, 37, 44
-
-
 def test_a_clock_shows_the_text_what_is_committed_or_what_is_reserved():
-    assert [clock().length(Turn) for clock in (Text, Committed, Reserved)] == [35, 37, 44]
-    assert [clock.counts_reserved for clock in (Text, Committed, Reserved)] == [False, False, True]
+    table = np.zeros((FIELDS, 2), dtype=np.int64)
+    for line, value in ((PROMPT, 26), (OUT, 10), (C, 37), (A, 44)):
+        table[line, 1] = value
+    clocks = (Text, Committed, Reserved)
+    assert [clock().lengths(table, np.array([1])).tolist() for clock in clocks] == [[35], [37], [44]]
+    assert [clock.counts_reserved for clock in clocks] == [False, False, True]
 
 
 def turn(clock, *, revert=(22900,), **more):

@@ -45,3 +45,5 @@ def test_a_first_turn_that_is_aborted_while_it_runs_loses_them_in_0_5_11():
     rig.drain()
     assert rig.engine.snapshot().pools["mamba"].delta == -3
     assert rig.engine.snapshot().pools["full"].delta == 0
+    tags = rig.engine.scheduler.memory.states.owners.tags
+    assert [int(tag) for tag in tags].count(NOBODY) == 3

@@ -4,7 +4,9 @@ import pytest
 from helpers.rig import Rig
 
 from sim.config import MambaConfig
+from sim.engines.protocol import Request
 from sim.ledger.owners import NOBODY
+from sim.world import Segment
 
 NEW, OLD = "sglang-0.5.11", "sglang-0.5.10"
 
@@ -88,9 +90,6 @@ def test_a_state_in_the_free_list_twice_is_handed_to_two_requests():
 
 def shared_prefix(release=NEW, **more):
     """A cached text, and a request that shares it and is refused once."""
-    from sim.engines.protocol import Request
-    from sim.world import Segment
-
     rig = rig_of(release, **more)
     rig.submit(Request(rid="a", prompt=(Segment(name="sys", length=40),), max_new=1))
     rig.drain()
@@ -106,6 +105,19 @@ def test_21404_gives_the_copy_of_a_refused_request_back(release):
     rig, before, after = shared_prefix(release)
     assert before == after
     assert rig.request("b").state.slot is None
+
+
+@pytest.mark.parametrize("release", [OLD, NEW])
+def test_it_does_so_also_where_another_request_of_the_same_pass_was_admitted(release):
+    rig = rig_of(release)
+    rig.submit(Request(rid="a", prompt=(Segment(name="sys", length=40),), max_new=1))
+    rig.drain()
+    rig.refuse("c", 1)
+    for rid in "bc":
+        rig.submit(Request(rid=rid, prompt=(Segment(name="sys", length=40), Segment(name=rid, length=5)), max_new=9))
+    rig.step()
+    assert (rig.request("b").state.slot is None, rig.request("c").state.slot) == (False, None)
+    assert mamba(rig).delta == 0
 
 
 def test_before_21404_a_waiting_request_keeps_the_copy_and_no_term_has_it():

@@ -8,16 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from sim.engines.protocol import POOLS
 from sim.run import Options, load_all, run_variant
 
 WORKLOADS = Path(__file__).parents[2] / "scenarios" / "workloads"
 SCENARIOS = {scenario.name: scenario for scenario in load_all([WORKLOADS])}
 
 
-def happenings(name: str, out: Path) -> Counter[str]:
-    """How often each kind of thing happened in a clean run, and the least that was available."""
+def happenings(name: str, out: Path, variant: str = "after") -> Counter[str]:
+    """How often each kind of thing happened in a clean run, and the least that was available of each pool."""
     scenario = SCENARIOS[name]
-    result = run_variant(scenario, scenario.variants["after"], Options(out=out))
+    result = run_variant(scenario, scenario.variants[variant], Options(out=out))
     assert result.unmet == ()
     assert result.folder is not None
     found: Counter[str] = Counter()
@@ -25,6 +26,9 @@ def happenings(name: str, out: Path) -> Counter[str]:
         for event in map(json.loads, lines):
             found[event["kind"]] += 1
             found.update({word: len(event.get(word, ())) for word in ("finished", "aborted", "retracted")})
+            for pool in POOLS:
+                if pool in event:
+                    found[f"least {pool}"] = min(found.get(f"least {pool}", 1 << 30), event[pool][0])
     return found
 
 
@@ -41,6 +45,25 @@ def test_the_burst_retracts_running_requests_and_finishes_all(tmp_path):
 
     assert found["retracted"] >= 5
     assert found["finished"] == found["submit"]
+
+
+@pytest.mark.parametrize("variant", ["after", "page-1"])
+def test_the_windowed_model_runs_out_of_both_pools_and_finishes_all(variant, tmp_path):
+    found = happenings("windowed", tmp_path, variant)
+
+    assert found["retracted"] >= 5
+    assert found["finished"] == found["submit"]
+    assert found["least swa"] < 32
+    assert found["least full"] < 128
+
+
+@pytest.mark.parametrize("variant", ["after", "extra-buffer"])
+def test_the_recurrent_model_runs_out_of_states_and_finishes_all(variant, tmp_path):
+    found = happenings("recurrent", tmp_path, variant)
+
+    assert found["finished"] == found["submit"]
+    assert found["least mamba"] <= 1
+    assert found["least full"] > 1000
 
 
 @pytest.mark.parametrize("name", SCENARIOS)

@@ -361,7 +361,7 @@ def test_lists_name_what_there_is(kvledger):
     _, scenarios, _ = kvledger("list", "scenarios", ".")
     assert [line.split()[0] for line in releases.splitlines()] == ["sglang-0.5.10", "sglang-0.5.11"]
     assert [line.split()[0] for line in fixes.splitlines()] == [
-        "21875", "22213", "22273", "22651", "22753", "22790", "22862", "22897",
+        "21404", "21875", "22213", "22273", "22651", "22753", "22790", "22862", "22897", "22900", "23327", "23496",
     ]  # fmt: skip
     assert {"tail", "abort", "held"} <= {entry["name"].partition(":")[0] for entry in json.loads(policies)}
     assert scenarios.split() == ["retract"]

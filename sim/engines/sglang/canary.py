@@ -11,10 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from sim.config import PoolConfig
 from sim.engines.sglang.arrivals import NEVER
 from sim.engines.sglang.keys import first_tokens
 from sim.engines.sglang.memory import Memory
 from sim.engines.sglang.owners import session_name
+from sim.engines.sglang.states import StateCanary
 from sim.ledger.findings import Misread
 from sim.ledger.owners import MOST_UNREAD
 from sim.ledger.physical import Ints
@@ -36,6 +38,9 @@ class Canary:
         # The content is what matters here, so one word per slot will do, whatever the model's KV would weigh.
         self._kv = KVPool(backend("cpu"), (memory.units + 1) * memory.page, PRESETS["tiny"])
         self._last = len(self._kv.headers) - 1
+        pool = engine.config.pool
+        self._swa = None if pool.swa is None else _Windowed(memory, pool)
+        self._states = None if pool.mamba is None else StateCanary(engine, memory, self.note)
         self.misreads: list[Misread] = []
         self.launches = 0
 
@@ -49,6 +54,8 @@ class Canary:
     def launched(self, batch: Any) -> None:
         """A batch without speculation, or a prefill: rows are written, the result is still to come."""
         self.launches += 1
+        if self._states is not None:
+            self._states.launched(batch)
         if batch.forward_mode.is_decode():
             self._decode(batch.reqs)
             return
@@ -65,6 +72,9 @@ class Canary:
         slots = self._memory.row(req.req_pool_idx, 0, stop)
         if prefix:
             self.compare(req.rid, session_name(req), slots[:prefix], 0, tokens[:prefix])
+            if self._swa is not None:
+                start = max(0, prefix - self._swa.window)
+                self.compare(req.rid, session_name(req), slots[start:prefix], start, tokens[start:prefix], "swa")
         positions = np.arange(prefix, stop, dtype=np.int64)
         self._write(slots[prefix:], header_of(positions, tokens[prefix:]))
 
@@ -83,9 +93,13 @@ class Canary:
         tokens[steps >= np.asarray(accepted, dtype=np.int64)[:, None]] = GARBAGE
         rows = np.array([req.req_pool_idx for req in reqs], dtype=np.int64)[:, None]
         self._write(self._memory.at(rows, positions).reshape(-1), header_of(positions, tokens).reshape(-1))
+        if self._states is not None:
+            self._states.round(reqs, starts, accepted)
 
     def _write(self, slots: Ints, headers: Ints) -> None:
         self._kv.write(np.clip(slots, 0, self._last), headers)
+        if self._swa is not None:
+            self._swa.kv.write(self._swa.behind(slots), headers)
 
     # -- reading ------------------------------------------------------------------------------------------
 
@@ -100,12 +114,19 @@ class Canary:
     def read_back(self, sessions: Any) -> None:
         """Read every token that the tree or a slot keeps."""
         self._read_tree()
+        if self._states is not None:
+            self._states.read_back()
         for name, slot in self._memory.slots().items():
             turn = _last_turn(sessions.get(name))
             p, c, a = slot.cache_protected_len, slot.kv_committed_len, slot.kv_allocated_len
             if slot.req_pool_idx is not None and turn is not None and p <= c <= a:
                 slots = self._memory.row(slot.req_pool_idx, p, c)
                 self.compare(turn.rid, name, slots, p, self._text(turn, p, c))
+                if self._swa is not None:
+                    # A turn that works on the row of its session moves the window on.
+                    past = max(slot.swa_evicted_seqlen, self._memory.passed(slot.req_pool_idx))
+                    start = min(max(p, past), c)
+                    self.compare(turn.rid, name, slots[start - p :], start, self._text(turn, start, c), "swa")
 
     def _read_tree(self) -> None:
         """All nodes at once; one by one only if something is wrong."""
@@ -115,23 +136,34 @@ class Canary:
         runs = [node.value.numpy() for node, _ in nodes]
         places = [np.arange(depth, depth + len(run)) for (_, depth), run in zip(nodes, runs, strict=True)]
         texts = [first_tokens(node, len(run)) for (node, _), run in zip(nodes, runs, strict=True)]
-        if not self._wrong(np.concatenate(runs), np.concatenate(places), np.concatenate(texts)):
-            return
-        for (_, depth), run, tokens in zip(nodes, runs, texts, strict=True):
-            self.compare(_ANY, None, run, depth, tokens)
+        if self._wrong(np.concatenate(runs), np.concatenate(places), np.concatenate(texts)):
+            for (_, depth), run, tokens in zip(nodes, runs, texts, strict=True):
+                self.compare(_ANY, None, run, depth, tokens)
+        if self._swa is not None:
+            for (node, depth), run, tokens in zip(nodes, runs, texts, strict=True):
+                if not node.swa_tombstone:
+                    self.compare(_ANY, None, run, depth, tokens, "swa")
 
-    def compare(self, rid: str, session: str | None, slots: Ints, start: int, tokens: Ints) -> None:
-        """Note where the slots do not hold these tokens, from position `start` on."""
-        wrong = self._wrong(slots, np.arange(start, start + len(tokens), dtype=np.int64), tokens)
+    def compare(
+        self, rid: str, session: str | None, slots: Ints, start: int, tokens: Ints, pool: str = "full"
+    ) -> None:
+        """Note where the slots, or their windowed halves, do not hold these tokens, from position `start` on."""
+        positions, kv, kind = np.arange(start, start + len(tokens), dtype=np.int64), self._kv, "slot"
+        if pool == "swa":
+            assert self._swa is not None
+            slots, kv, kind = self._swa.behind(slots), self._swa.kv, "SWA slot"
+            wrong = kv.wrong(slots, positions, tokens)
+        else:
+            wrong = self._wrong(slots, positions, tokens)
         if not wrong:
             return
         at = wrong[0]
         slot = int(slots[at])
         what = (
             f"position {start + at} of request {rid} should hold token {int(tokens[at])}; "
-            f"slot {slot} holds {self._kv.describe(slot)}; {len(wrong)} positions differ"
+            f"{kind} {slot} holds {kv.describe(slot)}; {len(wrong)} positions differ"
         )
-        self.note(Misread(rid, session, what, len(wrong), (slot,)))
+        self.note(Misread(rid, session, what, len(wrong), (slot,), pool=pool))
 
     def _wrong(self, slots: Ints, positions: Ints, tokens: Ints) -> list[int]:
         return self._kv.wrong(np.clip(slots, 0, self._last), positions, tokens)
@@ -147,6 +179,21 @@ def _outputs(reqs: Any, positions: Ints) -> Ints:
             line = tokens[i : i + 1]
             line[positions[i : i + 1] == len(req.origin_input_ids) + stop - 1] = EOS
     return tokens
+
+
+class _Windowed:
+    """The windowed halves: found through the release's own mapping."""
+
+    def __init__(self, memory: Memory, pool: PoolConfig) -> None:
+        assert pool.swa is not None
+        self.window = pool.swa.window
+        self.kv = KVPool(backend("cpu"), pool.swa.tokens + pool.page_size, PRESETS["tiny"])
+        self._memory = memory
+        self._last = len(self.kv.headers) - 1
+
+    def behind(self, slots: Ints) -> Ints:
+        """The windowed slot behind each slot; 0 where there is none."""
+        return np.clip(self._memory.mapped(slots), 0, self._last)
 
 
 def _last_turn(session: Any) -> Any:

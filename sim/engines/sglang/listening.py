@@ -30,6 +30,8 @@ class Listening:
         self.note: Callable[[Misread], None] = lambda misread: None
         self.releasing: Callable[[Any], None] = lambda req: None
         self._wrap_cache(engine.scheduler.tree_cache)
+        if getattr(engine.scheduler, "is_hybrid_ssm", False):
+            self._wrap_states(engine.scheduler)
 
     def handles(self, req: Any) -> None:
         """This event prefills or releases a request."""
@@ -82,6 +84,27 @@ class Listening:
                 f"{len(history) - surplus}: what was aborted, refused or retracted is no part of a conversation"
             )
             self.note(Misread(rid, name, what, surplus or 1, (), "INV-11"))
+
+    # -- states -------------------------------------------------------------------------------------------
+
+    def _wrap_states(self, scheduler: Any) -> None:
+        """A state that is freed for the request that was matched last: admission refused it."""
+        cache, pool = scheduler.tree_cache, scheduler.req_to_token_pool.mamba_pool
+        match, free = cache.match_prefix, pool.free
+        matched: list[Any] = [None]
+
+        def matching(params: Any) -> Any:
+            matched[0] = getattr(params, "req", None)
+            return match(params)
+
+        def freed(slots: Any) -> Any:
+            req = matched[0]
+            named = None if req is None else req.mamba_pool_idx
+            if named is not None and slots.numel() == 1 and int(slots) == int(named):
+                self.handles(req)
+            return free(slots)
+
+        cache.match_prefix, pool.free = matching, freed
 
     # -- endings ------------------------------------------------------------------------------------------
 

@@ -173,6 +173,16 @@ class Memory:
             return _NOTHING
         return np.concatenate([self._table[holder.row, : holder.stop] for holder in holders]).astype(np.int64)
 
+    def mapped(self, slots: Ints) -> Ints:
+        """The windowed slot behind each slot; 0 where there is none."""
+        mapping = self._allocator.full_to_swa_index_mapping.numpy()
+        found: Ints = mapping[np.clip(slots, 0, len(mapping) - 2)]
+        return found
+
+    def passed(self, row: int) -> int:
+        """How far the window has freed on a row that somebody works on."""
+        return max((req.swa_evicted_seqlen for req in self.requests() if req.req_pool_idx == row), default=0)
+
     def windowed(self, holder: Any) -> int:
         """The windowed slots behind the private part of a row, in whole pages."""
         if holder.req_pool_idx is None:

@@ -58,7 +58,7 @@ MISTAKES = (
     ),
     Mistake(
         title="the cursor e off the page grid", owner=window.Window, name="evict",
-        right="stop = stop // memory.page_size * memory.page_size", wrong="pass",
+        right="(length - self._behind) // memory.page_size * memory.page_size", wrong="length - self._behind",
     ),
     Mistake(
         title="a chunk in flight loses its window", owner=window.Window, name="before_prefill",

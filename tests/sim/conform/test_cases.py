@@ -19,8 +19,8 @@ from sim.conform.sides import Model
 from sim.conform.targets import parse
 from sim.replay import replay
 
-# What takes hundreds of cases to come about by itself.
-RARE = (193, 121)
+# What takes hundreds of cases to come about by itself: a tombstone left as it is.
+RARE = 193
 ROOT = Path(__file__).parents[3]
 
 
@@ -122,7 +122,7 @@ def test_a_mix_has_some_kinds_switched_off_and_all_together_have_every_kind():
 def events():
     """What happened in the cases of one release."""
     model, together = Model(parse("0.5.11")), Counter()
-    for seed in (*range(200), *RARE):
+    for seed in (*range(125), RARE):
         case = draw_case(seed)
         together += model.play(case.config, case.actions).events
     return together

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from sim.config import PoolConfig, RunConfig, SchedulerConfig
+from sim.config import MambaConfig, PoolConfig, RunConfig, SchedulerConfig, SwaConfig
 from sim.conform.sides import Model
 from sim.conform.targets import parse
 from sim.engines.marks import REAP, STEP
@@ -58,6 +60,38 @@ EVENTS = {
     "turn of a closing session": (*TURN, STEP, Close(session="a"), request("a/2", session="a")),
     "turn of no session": (request("a/1", session="a"),),
 }
+
+
+WINDOW = replace(SMALL, pool=replace(SMALL.pool, swa=SwaConfig(tokens=256, window=4)))
+SPLIT = replace(WINDOW, scheduler=replace(SMALL.scheduler, chunked_prefill=8, radix=False))
+STATES = replace(SMALL, pool=replace(SMALL.pool, mamba=MambaConfig(slots=20)))
+FEW = replace(SMALL, pool=replace(SMALL.pool, mamba=MambaConfig(slots=8)))
+SNAPSHOTS = replace(
+    SMALL,
+    pool=replace(SMALL.pool, mamba=MambaConfig(slots=20, strategy="extra_buffer", track_interval=8, chunk=8)),
+)
+
+POOL_EVENTS = {
+    "window passed, decoding": (WINDOW, request("r1", max_new=14), *(STEP,) * 11),
+    "window passed, prefilling": (SPLIT, request("r1", length=40), STEP, STEP),
+    "tombstone inserted": (WINDOW, request("r1", max_new=14), *(STEP,) * 14),
+    "state copied": (STATES, request("r1"), STEP),
+    "state inserted": (STATES, request("r1"), STEP),
+    "state found": (STATES, request("r1", text="x"), *STEPS, request("r2", length=16, text="x"), STEP),
+    "refused turn with states": (
+        STATES, Open(session="a"), request("a/1", session="a"), *STEPS, request("a/2", session="a"),
+        Refuse(request="a/2", times=1), STEP,
+    ),
+    "snapshot": (SNAPSHOTS, request("r1", length=12), STEP),
+    "states evicted": (FEW, request("r1"), *STEPS, request("r2"), *STEPS, request("r3"), *STEPS, request("r4"), STEP),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("event", POOL_EVENTS)
+def test_the_watch_sees_what_happens_to_windows_and_states(event):
+    config, *whats = POOL_EVENTS[event]
+    assert played(*whats, config=config).events[event] == 1
+    assert played(*whats[:-1], config=config).events[event] == 0
 
 
 @pytest.mark.parametrize("event", EVENTS)

@@ -27,6 +27,19 @@ def test_a_random_run_writes_the_same_log_on_a_device(seed, kind, tmp_path):
     assert views.events
 
 
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_run_without_checks_writes_the_same_log_on_a_device(kind, tmp_path):
+    """Then nobody looks at what was posted, but for its not growing."""
+    for seed in range(6):
+        run = Logged(device_case(seed, kind=kind), tmp_path / "drawn", "cpu").improvise(LENGTH)
+        logs = []
+        for device in ("cpu", "torch:cpu"):
+            logged = Logged(device_case(seed, kind=kind), tmp_path / device.replace(":", "-"), device, audited=False)
+            logged.play(run.actions)
+            logs.append(logged.events)
+        assert logs[0] == logs[1]
+
+
 def test_the_random_runs_show_faults_of_every_kind_and_none(tmp_path):
     seen = set()
     for seed in SEEDS:

@@ -105,6 +105,14 @@ def test_a_state_freed_twice_stands_twice_in_the_list_and_is_found_at_once():
     assert pool.available() == SLOTS + 1
 
 
+def test_a_state_that_changes_hands_bears_its_heir_s_mark_at_the_same_position():
+    pool = pool_of()
+    (slot,) = pool.alloc(1, ME)
+    pool.marks.stamp([slot], ME, 40)
+    pool.give(slot, ME, YOU)
+    assert (int(pool.owners.tags[slot]), pool.marks.place(slot)) == (YOU, (YOU, 40))
+
+
 def test_what_loses_its_last_name_is_nobodys():
     pool = pool_of()
     mine = pool.alloc(2, ME)

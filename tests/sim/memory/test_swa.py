@@ -52,6 +52,30 @@ def test_with_pages_one_slot_gives_the_page_back_and_the_others_go_on_naming_it(
     assert plain(allocator.half.free_list.view()) == [1, 1, 2, 3, 4]
 
 
+@pytest.mark.parametrize("page_size", [1, 4])
+@given(st.lists(st.tuples(st.integers(1, 5), st.integers(0, 4), st.booleans()), min_size=1, max_size=5))
+@settings(max_examples=60, deadline=None)
+def test_giving_back_for_many_at_once_is_as_one_after_the_other(page_size, requests):
+    pools = halves_of(40 * page_size, 40 * page_size, page_size), halves_of(40 * page_size, 40 * page_size, page_size)
+    given_back = [[], []]
+    for number, (pages, start, gone) in enumerate(requests):
+        for pool, parts in zip(pools, given_back, strict=True):
+            tag = pool.owners.ledger.tag(REQUEST, f"r{number}")
+            slots = take(pool, 0, pages * page_size, owner=tag)
+            if gone:
+                pool.free_swa(slots[:page_size], tag)
+            parts.append((slots[min(start, pages) * page_size :], tag))
+    one, many = pools
+    for slots, tag in given_back[0]:
+        one.free_swa(slots, tag)
+    turn = [n for n, (slots, _) in enumerate(given_back[1]) for _ in slots]
+    tags = [tag for slots, tag in given_back[1] for _ in slots]
+    many.free_swa_each(ints([s for slots, _ in given_back[1] for s in plain(slots)]), ints(tags), ints(turn))
+    assert state_of(one) == state_of(many)
+    assert not many.owners.ledger.fresh
+    assert plain(one.half.owners.tags) == plain(many.half.owners.tags)
+
+
 def test_freeing_gives_both_halves_back_and_only_the_windowed_one_where_the_full_one_is_kept():
     allocator = halves_of(10, 6)
     slots = take(allocator, 0, 4)

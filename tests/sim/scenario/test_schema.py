@@ -58,7 +58,9 @@ inject:
 variants: {before: {revert: [22753, 22862]}, after: }
 expect:
   before: [{verdict: leak, size: -1}, {verdict: alias}]
-  after: {verdict: clean, points: [{at: 1s, full: {delta: 0}, swa: {sum: 9}, sessions: {a: {c: 26, e: 4}}, free_rows: 7}]}
+  after:
+    verdict: clean
+    points: [{at: 1s, full: {delta: 0}, swa: {sum: 9}, sessions: {a: {c: 26, e: 4}}, free_rows: 7}]
 """
 
 

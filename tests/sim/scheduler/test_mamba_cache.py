@@ -5,6 +5,7 @@ from helpers.rig import Rig
 
 from sim.config import MambaConfig
 from sim.engines.protocol import EngineCrash, Request
+from sim.ledger.owners import NOBODY
 from sim.scheduler.allocation import out_of_memory
 from sim.world import Segment
 
@@ -69,6 +70,16 @@ def test_extra_buffer_leaves_the_last_snapshot_and_frees_what_lies_beyond(overla
     assert rig.engine.scheduler.memory.states.buffers == buffers
 
 
+def test_a_snapshot_that_has_been_shared_is_not_shared_again():
+    rig = rig_of(strategy="extra_buffer", overlap=True)
+    rig.send("a", 20, 6)
+    rig.step(2)
+    assert (rig.request("a").protected, rig.request("a").state.tracked) == (16, None)
+    rig.drain()
+    assert [end for end, _ in tree(rig)] == [16]
+    assert (rig.terms.available, rig.terms.evictable) == (384, 16)
+
+
 def test_extra_buffer_without_a_snapshot_shares_nothing():
     rig = rig_of(strategy="extra_buffer", overlap=True)
     rig.send("a", 7, 3)
@@ -82,9 +93,12 @@ def test_a_state_that_is_there_already_is_not_kept_twice():
         rig.submit(shared(rid, 1, 1))
         rig.drain()
     before = tree(rig)
-    rig.submit(Request(rid="c", prompt=shared("a", 1, 1).prompt, max_new=1))
-    rig.drain()
+    rig.submit(Request(rid="c", prompt=shared("a", 1, 1).prompt, max_new=3))
+    rig.step()
     assert tree(rig) == before
+    assert mamba(rig).delta == 0
+    rig.drain()
+    assert [end for end, _ in tree(rig)] == [*(end for end, _ in before), 43]
     assert mamba(rig).delta == 0
 
 
@@ -254,6 +268,20 @@ def test_a_turn_that_waits_refused_and_is_aborted_hands_its_states_back_to_the_s
     rig.abort("s/2")
     assert rig.slot("s").state.all == names
     assert (mamba(rig).session_held, mamba(rig).delta) == (1, 0)
+
+
+def test_a_state_of_its_own_loses_its_name_when_a_turn_is_lent_its_session_s():
+    rig = rig_of(priority=True, preemption=True)
+    rig.open("s")
+    rig.run_turn("s/1", 20, 6)
+    rig.refuse("s/2", 9)
+    rig.turn("s/2", 9, 6)
+    rig.step()
+    states, req = rig.engine.scheduler.memory.states, rig.request("s/2")
+    (req.state.slot,) = mine = states.alloc(1, req.tag)
+    rig.step()
+    assert req.state.slot == rig.slot("s").state.slot
+    assert int(states.owners.tags[mine[0]]) == NOBODY
 
 
 def test_what_is_left_is_told_in_the_words_of_its_own_tree():

@@ -5,6 +5,7 @@ from helpers.kvtest import new_req
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sim.memory.states import StateNames
 from sim.scheduler.session import Session, SessionSlot, SlotBook
 
 
@@ -161,3 +162,15 @@ def test_a_limit_below_zero_cuts_the_output_from_its_end(max_new):
     session.node = new_req(prompt=20, max_new=max_new)
     session.node.out = 5
     assert len(session.history()) == session.history_len == 20 + max(0, 5 + max_new if max_new else 0)
+
+
+def test_a_slot_takes_the_states_of_a_turn_and_lends_them_without_letting_them_go():
+    slot, first, second = SessionSlot(6), new_req("s/1"), new_req("s/2")
+    first.state = StateNames(3, (4, 5), 1, 64, None)
+    slot.save(first, True)
+    assert (first.state.slot, slot.state) == (None, StateNames(3, (4, 5), 1, 64, None))
+    second.state = StateNames(branching=8)
+    slot.restore(second)
+    assert second.state == slot.state
+    second.state.slot = None
+    assert slot.state.slot == 3

@@ -4,6 +4,7 @@ import pytest
 from helpers.rig import Rig
 
 from sim.config import MambaConfig, SwaConfig
+from sim.scheduler.batch import Batch
 
 
 def rig_of(release="sglang-0.5.11", strategy="extra_buffer", **more):
@@ -34,6 +35,16 @@ def test_a_request_in_the_last_and_in_the_running_batch_counts_once():
     for _ in range(4):
         rig.step()
         assert terms(rig).delta == 0
+
+
+def test_a_request_that_stands_in_two_batches_counts_once():
+    rig = rig_of()
+    rig.send("a", 10, 30)
+    rig.step(3)
+    scheduler = rig.engine.scheduler
+    scheduler.last = Batch(list(scheduler.running.reqs))
+    scheduler.view.changed()
+    assert terms(rig).uncached == 3
 
 
 @pytest.mark.parametrize(("release", "held", "delta"), [("sglang-0.5.10", 3, 3), ("sglang-0.5.11", 0, 0)])

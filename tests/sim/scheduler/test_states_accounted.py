@@ -20,6 +20,7 @@ SHORT_OF_MEMORY = ("Not enough space for mamba", "alloc_req_slots", "Can not all
 """What the release itself dies of where its pools are small."""
 move = st.one_of(
     st.tuples(st.just("send"), st.integers(1, 40), st.integers(1, 20)),
+    st.tuples(st.just("again"), st.integers(0, 9), st.integers(1, 20)),
     st.tuples(st.just("turn"), st.integers(1, 20), st.integers(1, 12)),
     st.tuples(st.just("abort"), st.integers(0, 9)),
     st.tuples(st.just("refuse"), st.integers(0, 9)),
@@ -46,15 +47,23 @@ class Counted:
         config = MambaConfig(slots=SLOTS, strategy=mamba, track_interval=16, chunk=8)
         self.rig = Rig(mamba=config, tokens=400, max_running=4, rows=6, audit="off", **knobs)
         self.rig.open("s")
-        self.sent, self.turns = [], 0
+        self.sent, self.prompts, self.turns = [], [], 0
 
     def play(self, name, *numbers):
         getattr(self, f"do_{name}")(*numbers)
 
     def do_send(self, length, output):
+        self._submit((Segment(name="common", length=length), Segment(name=f"r{len(self.sent)}", length=3)), output)
+
+    def do_again(self, number, output):
+        """A prompt that was sent before."""
+        if self.prompts:
+            self._submit(self.prompts[-1 - number % len(self.prompts)], output)
+
+    def _submit(self, prompt, output):
         rid = f"r{len(self.sent)}"
         self.sent.append(rid)
-        prompt = (Segment(name="common", length=length), Segment(name=rid, length=3))
+        self.prompts.append(prompt)
         self.rig.submit(Request(rid=rid, prompt=prompt, max_new=output))
 
     def do_turn(self, length, output):
@@ -78,7 +87,9 @@ class Counted:
         self.rig.step(count)
 
     def check(self):
-        layout, terms = self.rig.engine.layout(), self.rig.engine.snapshot().pools["mamba"]
+        layout, pools = self.rig.engine.layout(), self.rig.engine.snapshot().pools
+        terms = pools["mamba"]
+        assert pools["full"].delta == 0
         in_tree = [n.state for n in layout.tree if n.state >= 0]
         of_slots = {slot for s in layout.slots for slot in named(s.state)}
         of_requests = {slot for r in layout.requests for slot in named(r.state)}

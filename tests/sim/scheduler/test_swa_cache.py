@@ -156,6 +156,32 @@ def test_a_chunk_that_finds_no_windowed_memory_is_parked_by_0_5_11():
     assert "leak" in rig.kinds or rig.verdicts
 
 
+@pytest.mark.parametrize("release", [OLD, NEW])
+def test_a_tombstone_under_a_running_request_is_replaced_and_freed_under_it(release):
+    rig = rig_of(release, overlap=False)
+
+    def prefix(count):
+        return Segment(name="r", length=count)
+
+    rig.send("r", 10, 40)
+    rig.drain()
+    # b runs on all of r's text: a window follows the tombstone. a shares less than that, and computes it once more.
+    rig.submit(Request(rid="b", prompt=(prefix(48), Segment(name="b", length=4)), max_new=60))
+    rig.step(3)
+    tombstone = next(node for node in rig.engine.layout().tree if node.tombstone)
+    assert (tombstone.lock_ref, rig.kinds) == (1, [])
+    rig.submit(Request(rid="a", prompt=(prefix(38), Segment(name="a", length=6)), max_new=20))
+    rig.step(2)
+    memory, request = rig.engine.scheduler.memory, rig.request("b")
+    named = plain(memory.rows.read(request.row, 0, request.allocated))
+    free = set(plain(memory.allocator.free_list.view()))
+    at = [position for position, slot in enumerate(named) if slot in free]
+    assert at == list(range(tombstone.depth, tombstone.depth + tombstone.length))
+    # Every sum is whole, and no check of the release says a word.
+    assert rig.terms.delta == swa_of(rig).delta == 0
+    assert rig.kinds == ["silent"]
+
+
 @settings(max_examples=25, deadline=None)
 @given(
     st.sampled_from([1, 4, 16]), st.booleans(), st.booleans(), st.integers(2, 30), st.sampled_from([None, 16, 32]),

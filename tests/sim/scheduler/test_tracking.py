@@ -141,6 +141,10 @@ def test_where_a_cached_prefix_goes_on_without_a_state_is_worth_more(branching, 
     assert prefilled(pool_of(), 0, 200, branching).state.tracked == position
 
 
+def test_where_the_prefix_itself_ends_there_is_a_state_already():
+    assert prefilled(pool_of(), 64, 100, branching=64).state.tracked == 128
+
+
 def test_a_page_larger_than_the_grid_coarsens_it_and_needs_aligned_positions():
     pool = pool_of(page_size=128, interval=128)
     assert prefilled(pool, 128, 200).state.tracked == 256

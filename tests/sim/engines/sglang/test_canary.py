@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from sim.config import PoolConfig, SwaConfig
 from sim.engines.sglang.arrivals import NEVER, Known
 from sim.engines.sglang.canary import Canary
 from sim.world import EOS, stream
@@ -51,6 +52,10 @@ def request(prompt=4, *, rid="r", committed=0, outputs=0, stop_at=NEVER):
     )  # fmt: skip
 
 
+def engine(**pools):
+    return SimpleNamespace(text=text, config=SimpleNamespace(pool=PoolConfig(tokens=20, **pools)))
+
+
 def batch(reqs, prefix=0, *, decode=False, decoding=None):
     lens = [len(r.origin_input_ids) - prefix for r in reqs]
     mode = SimpleNamespace(is_decode=lambda: decode)
@@ -62,7 +67,7 @@ def batch(reqs, prefix=0, *, decode=False, decoding=None):
 class Rig:
     def __init__(self):
         self.memory, self.handled = Memory(), []
-        self.canary = Canary(SimpleNamespace(text=text), self.memory, self.handled.append)
+        self.canary = Canary(engine(), self.memory, self.handled.append)
 
     def prefill(self, req, prefix=0):
         self.canary.launched(batch([req], prefix))
@@ -175,3 +180,45 @@ def test_slots_are_read_by_the_text_of_their_last_turn(rig):
     rig.memory.table[0, 5] = 1
     rig.canary.read_back(sessions)
     assert [(m.rid, m.session, m.size) for m in rig.canary.misreads] == [("r", "a", 1)]
+
+
+# -- windowed halves ----------------------------------------------------------------------------------------
+
+
+class Halves(Memory):
+    """The windowed half of slot s is s, but where it has been given back."""
+
+    def __init__(self):
+        super().__init__()
+        self.mapping = np.arange(22, dtype=np.int64)
+
+    def mapped(self, slots):
+        return self.mapping[slots]
+
+    def passed(self, row):
+        return 0
+
+
+def windowed(window):
+    memory = Halves()
+    return memory, Canary(engine(swa=SwaConfig(tokens=20, window=window)), memory, lambda req: None)
+
+
+@pytest.mark.parametrize(("given_back", "wrong"), [((), None), ((1, 2), None), ((1, 2, 3), 1), ((1, 2, 3, 4), 2)])
+def test_of_a_prefix_only_its_last_window_is_read_in_the_windowed_half(given_back, wrong):
+    """Positions 2 and 3 of a prefix of 4 are what a window of 2 looks back to; they lie in slots 3 and 4."""
+    memory, canary = windowed(2)
+    canary.launched(batch([request(4)]))
+    memory.mapping[list(given_back)] = 0
+    canary.launched(batch([request(6)], prefix=4))
+    found = [(m.pool, m.size) for m in canary.misreads]
+    assert found == ([] if wrong is None else [("swa", wrong)])
+
+
+def test_a_windowed_half_that_is_another_slots_is_seen():
+    memory, canary = windowed(4)
+    memory.mapping[4] = 3
+    canary.launched(batch([request(4)]))
+    canary.launched(batch([request(6)], prefix=4))
+    (found,) = canary.misreads
+    assert (found.pool, found.slots) == ("swa", (3,))

@@ -1,9 +1,11 @@
 """The founding scenarios and random runs on the real releases: the same verdicts as on the model."""
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from helpers.poolcase import draw_pools
 from helpers.randomcase import draw_case
 from helpers.randomrun import STEP, improvised
 
@@ -103,6 +105,30 @@ def test_random_runs_have_the_same_verdicts_on_both_engines(release, reverts, le
         assert plain(real.verdicts) == plain(run.verdicts), f"seed {seed}"
         found += len(run.verdicts)
     assert found >= least
+
+
+@pytest.mark.parametrize(
+    ("release", "reverts", "kind"),
+    [
+        ("sglang-0.5.10", (), "swa"), ("sglang-0.5.11", (22862,), "swa"), ("sglang-0.5.11", (22753,), "swa"),
+        ("sglang-0.5.10", (), "no_buffer"), ("sglang-0.5.11", (23327,), "no_buffer"),
+        ("sglang-0.5.11", (23496,), "extra_buffer"), ("sglang-0.5.11", (), "both"),
+    ],
+)  # fmt: skip
+def test_random_runs_with_more_pools_have_the_same_verdicts_on_both_engines(release, reverts, kind, engine_of):
+    """As above, with windowed pools and states: their books, owners, cursors, and what is read of them."""
+    found = Counter()
+    for seed in SEEDS[:6]:
+        case = draw_pools(seed, kind)
+        case = replace(case, release={"release": release, "revert": reverts}, weights={**case.weights, "second": 0})
+        knobs = case.config.scheduler
+        if knobs.speculative is not None and (knobs.preemption or knobs.speculative.topk > 1):
+            continue
+        run = improvised(case, 110)
+        real = replayed(case, run.actions, reverts, engine_of(release))
+        assert plain(real.verdicts) == plain(run.verdicts), f"seed {seed}"
+        found.update(v.verdict for v in run.verdicts)
+    assert found
 
 
 def plain(verdicts):

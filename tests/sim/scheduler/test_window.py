@@ -8,6 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from sim.config import SpeculativeConfig, SwaConfig
+from sim.scheduler import window as eviction
 from sim.scheduler.table import STEPS
 
 OLD, NEW = "sglang-0.5.10", "sglang-0.5.11"
@@ -110,6 +111,35 @@ def test_a_session_keeps_its_cursor_from_turn_to_turn(speculative, overlap):
     rig.drain()
     assert rig.slot("a").evicted > first
     assert rig.verdicts == []
+
+
+@pytest.mark.parametrize("few", [0, 99], ids=["at once", "one by one"])
+@pytest.mark.parametrize("page", [1, 4])
+@pytest.mark.parametrize("release", [OLD, NEW])
+def test_sums_are_carried_on_whether_requests_are_looked_at_one_by_one_or_at_once(monkeypatch, release, page, few):
+    monkeypatch.setattr(eviction, "FEW", few)
+    rig = rig_of(release, page_size=page, max_running=6)
+    for number in range(6):
+        rig.send(f"r{number}", 10 + 3 * number, 40)
+    view = rig.engine.scheduler.view
+    for _ in range(44):
+        rig.step()
+        assert {pool: view.uncached(pool) for pool in ("full", "swa")} == view._count_uncached()
+    assert rig.verdicts == []
+
+
+@pytest.mark.parametrize("page", [1, 4, 16])
+def test_looking_at_many_at_once_leaves_what_looking_at_each_would(monkeypatch, page):
+    layouts = []
+    for few in (0, 99):
+        monkeypatch.setattr(eviction, "FEW", few)
+        rig = rig_of(page_size=page, max_running=6, window=6, tokens=1600, swa=1280)
+        for number in range(6):
+            rig.send(f"r{number}", 10 + 3 * number, 60)
+        rig.step(40)
+        layouts.append(rig.engine.layout())
+    assert layouts[0] == layouts[1]
+    assert any(request.e > request.p for request in layouts[0].requests)
 
 
 @pytest.mark.parametrize(("release", "kinds"), [(OLD, {"false-alarm", "corrupt"}), (NEW, set())])

@@ -32,15 +32,20 @@ _FRAME = re.compile(r' *File "(.+)", line (\d+) in (.+)')
 
 
 class Hung(Exception):
-    """No answer within the bound; says where the process was, if it can tell."""
+    """No answer within the bound; `frames` is where the process was, outermost first, if it could tell."""
 
     kind = "Hang"
+
+    def __init__(self, message: str, frames: Sequence[str] = ()) -> None:
+        super().__init__(message)
+        self.frames = tuple(frames)
 
 
 class Died(Exception):
     """The process ended without an answer; says how, and what it wrote last."""
 
     kind = "Died"
+    frames: tuple[str, ...] = ()
 
 
 class Worker:
@@ -108,7 +113,7 @@ class Worker:
                 if not self._exchange(deadline - time.monotonic()):
                     raise Died(self._how_it_died())
                 if not self._lines and time.monotonic() > deadline:
-                    raise Hung(f"no answer within {self.bound:g} s{self._where()}")
+                    raise Hung(f"no answer within {self.bound:g} s", self._where())
         except BaseException:
             # An answer that comes now would be taken for that of the next question.
             self._process.kill()
@@ -173,8 +178,8 @@ class Worker:
         *lines, self._noise_partial = (self._noise_partial + data).split(b"\n")
         self._noise.extend(line.decode("utf-8", "replace") for line in lines)
 
-    def _where(self) -> str:
-        """What a process that is busy for ever was doing: it writes its stack when it is asked to."""
+    def _where(self) -> list[str]:
+        """What a process that is busy for ever was doing, outermost first: it writes its stack when it is asked to."""
         self._noise.clear()
         with contextlib.suppress(ProcessLookupError):
             self._process.send_signal(DUMP)
@@ -182,8 +187,7 @@ class Worker:
         while time.monotonic() < deadline and self._exchange(deadline - time.monotonic()):
             pass
         places = [match for line in self._noise if (match := _FRAME.match(line)) and "importlib" not in match[1]]
-        names = [f"{Path(m[1]).name}:{m[2]} {m[3]}" for m in places[:_INNERMOST]]
-        return f"; it was in {' < '.join(names)}" if names else ""
+        return [f"{Path(m[1]).name}:{m[2]} {m[3]}" for m in reversed(places[:_INNERMOST])]
 
     def _how_it_died(self) -> str:
         with contextlib.suppress(subprocess.TimeoutExpired):

@@ -35,7 +35,9 @@ def hello(worker: Worker) -> None:
         answer = wire.unpack(worker.receive())
     except (Hung, Died, ValueError) as error:
         worker.close()
-        raise EngineBroken(f"the worker of the engine could not be started: {error}") from error
+        frames = getattr(error, "frames", ())
+        where = f"; it was in {' < '.join(reversed(frames))}" if frames else ""
+        raise EngineBroken(f"the worker of the engine could not be started: {error}{where}") from error
     if "broken" in answer:
         worker.close()
         raise EngineBroken(answer["broken"])
@@ -83,7 +85,8 @@ class RemoteEngine:
         except (Hung, Died) as error:
             # The same crash from here on, whatever is asked.
             self._pending.clear()
-            self._over = EngineCrash(error.kind, f"{error} (operation: {operation})", self.worker.said[-3:])
+            frames = error.frames or self.worker.said[-3:]
+            self._over = EngineCrash(error.kind, f"{error} (operation: {operation})", frames)
             raise self._over from None
         return self._read(line)
 

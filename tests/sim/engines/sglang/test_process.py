@@ -199,8 +199,9 @@ def test_a_process_that_is_busy_for_ever_says_where():
         round_and_round()
     """, bound=1.5)
     process.send(b"go\n")
-    with pytest.raises(Hung, match=r"^no answer within 1\.5 s; it was in <string>:\d round_and_round < <string>:8 "):
+    with pytest.raises(Hung, match=r"^no answer within 1\.5 s$") as caught:
         process.receive()
+    assert [frame.split()[1] for frame in caught.value.frames] == ["<module>", "round_and_round"]
     assert gone(process.pid)
 
 

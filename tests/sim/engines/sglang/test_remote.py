@@ -188,6 +188,8 @@ def test_the_end_of_the_process_is_a_crash_whatever_is_asked_then(wicked, how, k
         with pytest.raises(EngineCrash) as error:
             ask()
         assert (error.value.kind, error.value.message) == (kind, message)
+    if how == "hang":
+        assert "wicked.py" in error.value.frames[-1]
     assert not engine.worker.alive
 
 

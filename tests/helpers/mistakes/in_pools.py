@@ -78,7 +78,7 @@ MISTAKES = (
     ),
     Mistake(
         title="a copied state is copied once more", owner=mamba_cache.MambaCache, name="match",
-        right="if names.slot is None:", wrong="if True:",
+        right="if names.slot is None:", wrong="if True:", pools=("no_buffer", "extra_buffer"),
     ),
     Mistake(
         title="a prefill keeps one chunk less", owner=planning, name="track_prefill",

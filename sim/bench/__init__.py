@@ -8,7 +8,7 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
-from sim.bench.cases import CASES, Figure, Skipped
+from sim.bench.cases import CASES, WIDTH, Figure, Skipped
 from sim.bench.lockstep import against
 
 
@@ -16,7 +16,7 @@ def main(cache: Path, json: bool = False) -> int:
     """Measure everything; 1 if a ratio is above its bound."""
     figures: list[Figure | Skipped] = []
     if not json:
-        print(f"{'what':<58}{'ratio':>9}{'bound':>9}  {'':4}for orientation")
+        print(f"{'what':<{WIDTH}}{'ratio':>9}{'bound':>9}  {'':4}for orientation")
     cases: list[Callable[[], Iterator[Figure | Skipped]]] = [*CASES, partial(against, cache)]
     for case in cases:
         for figure in case():

@@ -11,9 +11,10 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from sim.bench.load import per_iteration, steady, timeout_cost, unaudited
+from sim.bench.load import per_iteration, steady, timeout_cost, unaudited, with_all_pools
 
 ROUNDS = 5
+WIDTH = 74
 ITERATIONS = 8192
 
 
@@ -34,7 +35,7 @@ class Figure:
     def line(self) -> str:
         """One line of the table."""
         mark = "ok" if self.holds else "OVER"
-        return f"{self.name:<58}{self.ratio:>9.2f}{self.bound:>9.2f}  {mark:4}{self.note}"
+        return f"{self.name:<{WIDTH}}{self.ratio:>9.2f}{self.bound:>9.2f}  {mark:4}{self.note}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +65,16 @@ def iterations() -> Iterator[Figure]:
             name=f"iteration, batch {batch}, checks at every event / SimPy timeout", ratio=cost / unit, bound=bound,
             note=f"{1 / cost:,.0f} iterations/s",
         )  # fmt: skip
+
+
+def all_pools() -> Iterator[Figure]:
+    """The same with windowed layers and recurrent states, and snapshots of these."""
+    config = with_all_pools(steady(32))
+    unit, cost = least(timeout_cost, partial(per_iteration, config, 32, ITERATIONS))
+    yield Figure(
+        name="iteration, all pools in use, batch 32 / SimPy timeout", ratio=cost / unit, bound=110.0,
+        note=f"{1 / cost:,.0f} iterations/s",
+    )  # fmt: skip
 
 
 def _compared(
@@ -163,5 +174,5 @@ def _wall(command: list[str]) -> float:
 
 
 CASES: tuple[Callable[[], Iterator[Figure]], ...] = (
-    iterations, checks, event_log, sessions, pool_size, memory, start_up,
+    iterations, all_pools, checks, event_log, sessions, pool_size, memory, start_up,
 )  # fmt: skip

@@ -14,7 +14,7 @@ from simpy import Environment, Timeout
 
 from policies.releases import DEFAULT_RELEASE
 from sim.clock import Clock
-from sim.config import Audit, PoolConfig, RunConfig, SchedulerConfig
+from sim.config import Audit, MambaConfig, PoolConfig, RunConfig, SchedulerConfig, SwaConfig
 from sim.engines.protocol import Request
 from sim.operations import Open, Submit
 from sim.scenario.model import Until
@@ -35,6 +35,13 @@ def steady(batch: int, *, audit: Audit = "idle", tokens: int | None = None) -> R
         scheduler=SchedulerConfig(max_running=batch),
         audit=audit,
     )
+
+
+def with_all_pools(config: RunConfig) -> RunConfig:
+    """The same with a window of 128, and eight states with their snapshots for each request."""
+    tokens, batch = config.pool.tokens, config.scheduler.max_running
+    swa, mamba = SwaConfig(tokens=tokens, window=128), MambaConfig(slots=8 * batch, strategy="extra_buffer")
+    return replace(config, pool=replace(config.pool, swa=swa, mamba=mamba))
 
 
 def per_iteration(

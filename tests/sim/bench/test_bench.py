@@ -8,7 +8,7 @@ import pytest
 
 import sim.bench
 from sim.bench.cases import Figure
-from sim.bench.load import per_iteration, recorded, steady, timeout_cost, unaudited
+from sim.bench.load import per_iteration, recorded, steady, timeout_cost, unaudited, with_all_pools
 
 
 def _case(ratio):
@@ -37,6 +37,12 @@ def test_the_load_keeps_the_batch_full():
     assert per_iteration(config, 4, 4096, notice=marks.append) > 0
     assert marks == [1, 2, 3, 4]
     assert unaudited(config).audit == "off"
+
+
+def test_all_pools_are_in_use():
+    config = with_all_pools(steady(4))
+    assert config.pool.names == ("full", "swa", "mamba")
+    assert per_iteration(config, 4, 2048) > 0
 
 
 def test_the_unit_is_a_positive_time():

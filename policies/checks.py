@@ -13,13 +13,10 @@ if TYPE_CHECKING:
     from sim.scheduler.selfcheck import View
 
 
-_MAMBA_TREE_FAILED = "Mamba Radix tree sanity check failed, ping @yizhang2077"
-
-
 def _sane_tree(view: View) -> None:
     """At rest no node of a tree with two halves may be locked; the release dies of it whatever it was told to do."""
     if (view.windowed_tree or view.recurrent_tree) and view.locked_at_rest():
-        kind = "SWA Radix tree sanity check failed" if view.windowed_tree else _MAMBA_TREE_FAILED
+        kind = f"{'SWA' if view.windowed_tree else 'Mamba'} Radix tree sanity check failed"
         raise EngineCrash("Exception", f"{kind}: x_lru should not be locked when idle")
 
 

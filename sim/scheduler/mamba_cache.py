@@ -105,7 +105,7 @@ class MambaCache(PrefixCache):
             length == len(slots) // page * page,
             f"It is required cache_len={length}, page_aligned_len={len(slots) // page * page}, "
             f"kv_committed_len={committed}, len(req.origin_input_ids)={req.prompt_len}, "
-            f"len(req.output_ids)={req.out} ping @yizhang2077 if you see this",
+            f"len(req.output_ids)={req.out}",
         )
         if buffered:
             assert names.next is not None

@@ -9,7 +9,7 @@ from sim.ledger.owners import Tag
 
 Entry = tuple[str, str, int]
 """The term in which an owner is counted, whose count it is, and how many tokens."""
-_WORDS = {"full": "private tokens", "swa": "private SWA tokens", "mamba": "states"}
+_WORDS = {"full": "private token", "swa": "private SWA token", "mamba": "state"}
 
 
 def compared(
@@ -33,9 +33,10 @@ def _miscount(
     session = names.get(tag)
     request = next((who for term, who, _ in entries if term == "uncached"), None) or live.get(tag, (None,))[0]
     owner = f"session {session}" if session else f"request {request}"
+    owned = f"{true} {_WORDS[pool]}{'' if true == 1 else 's'}"
     if entries:
         terms = " and ".join(f"{tokens} in {term} ({who})" for term, who, tokens in entries)
-        text = f"{owner} owns {true} {_WORDS[pool]}, the books count {total}: {terms}"
+        text = f"{owner} owns {owned}, the books count {total}: {terms}"
     else:
-        text = f"{owner} owns {true} {_WORDS[pool]}, the books count none of them"
+        text = f"{owner} owns {owned}, the books count none of it"
     return Miscount(session, request, total, true, text, pool)

@@ -22,7 +22,7 @@ from sim.ledger.docket import Docket
 from sim.ledger.findings import Breach, Miscount, Misread, PoolCount
 from sim.ledger.owners import Context, Fault
 from sim.ledger.verdicts import Cause, Verdict
-from sim.ledger.words import UNITS, equation, equations, of_pool
+from sim.ledger.words import equation, equations, of_pool, several
 
 _KINDS = {
     "orphan": ("leak", -1),
@@ -134,11 +134,10 @@ class Judge:
             self._shared("rows", change, rows.shared_units)
 
     def _lost(self, pool: str, count: int, units: Sequence[int]) -> None:
-        whose = "belong to nobody" if pool == "rows" else "are owned by nobody"
-        self._found("leak", pool, -count, f"{count} {UNITS[pool]} {whose}", units)
+        self._found("leak", pool, -count, f"{several(count, pool, 'belong')} to nobody", units)
 
     def _shared(self, pool: str, count: int, units: Sequence[int]) -> None:
-        self._found("alias", pool, count, f"{count} {UNITS[pool]} are free and named, or named by two", units)
+        self._found("alias", pool, count, f"{several(count, pool, 'are')} free and named, or named by two", units)
 
     def _found(self, kind: str, pool: str, size: int, what: str, units: Sequence[int]) -> None:
         cause = self.docket.here(f"{what} (found by the recount)", units, abs(size))
@@ -221,7 +220,7 @@ class Judge:
         assert full is not None
         if by == "idle check" and mamba is not None and mamba.session_held:
             held = mamba.session_held
-            return "mamba", -held, f"the {by} of this release leaves out {held} states that sessions hold"
+            return "mamba", -held, f"the {by} of this release leaves out {several(held, 'mamba')} held by sessions"
         short = 0 if swa is None else min(0, swa.available - full.available)
         return "full", short, f"the {by} of this release adds up something else than the terms of one pool"
 

@@ -24,6 +24,7 @@ import numpy.typing as npt
 import torch
 
 from sim.ledger.journal import Journal
+from sim.ledger.words import several
 from sim.memory.backend import Array, Backend
 
 Tag: TypeAlias = int
@@ -218,10 +219,8 @@ class TagPool:
         count = len(units) * self.unit_size
         self.tags[units] = NOBODY
         named = units.tolist()
-        fault = self.ledger.fault(
-            "orphan", self.pool, f"{what}; {count} slots of {self.ledger.name(owner)} "
-            "are named by nothing any more", named[:SAMPLE], count,
-        )  # fmt: skip
+        lost = f"nothing names {several(count, self.pool)} of {self.ledger.name(owner)} any more"
+        fault = self.ledger.fault("orphan", self.pool, f"{what}; {lost}", named[:SAMPLE], count)
         if owner & 3 == SESSION and fault.session is None:
             fault.session = self.ledger.named(owner)
         self.tainted.update(dict.fromkeys(named, fault))
@@ -288,11 +287,12 @@ class TagPool:
     def _note(self, kind: str, entries: list[tuple[int, Tag, Tag]], op: str) -> None:
         _, owner, source = entries[0]
         count = len(entries) * self.unit_size
+        units = several(count, self.pool)
         claimed, name = self.ledger.name(source), self.ledger.name(owner)
         what = {
-            "double-free": f"{count} slots of {claimed} freed although they are free already",
-            "foreign-free": f"{count} slots freed for {claimed} although {name} owns them",
-            "alias": f"{count} slots handed out from the free list although {name} owns them",
+            "double-free": f"{units} of {claimed} freed although free already",
+            "foreign-free": f"{units} freed for {claimed} although owned by {name}",
+            "alias": f"{units} handed out from the free list although owned by {name}",
         }[kind]
         fault = self.ledger.fault(kind, self.pool, f"{op}: {what}", [e[0] for e in entries[:SAMPLE]], count)
         for entry in entries:

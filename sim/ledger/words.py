@@ -6,8 +6,18 @@ from collections.abc import Mapping
 
 from sim.engines.protocol import Terms
 
-UNITS = {"full": "slots", "swa": "SWA slots", "mamba": "states", "rows": "rows"}
-"""What the units of each pool are called."""
+_UNITS = {"full": "slot", "swa": "SWA slot", "mamba": "state", "rows": "row"}
+
+
+def several(count: int, pool: str, verb: str = "") -> str:
+    """`1 slot`, `3 SWA slots`; with `are` or `were` as the verb, `1 slot is`, `3 states are`."""
+    words = [str(count), _UNITS.get(pool, "slot") + ("" if count == 1 else "s")]
+    if verb:
+        words.append(_ONE[verb] if count == 1 else verb)
+    return " ".join(words)
+
+
+_ONE = {"are": "is", "were": "was", "stand": "stands", "belong": "belongs"}
 
 
 def of_pool(pool: str) -> str:

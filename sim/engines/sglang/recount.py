@@ -20,7 +20,7 @@ from sim.engines.sglang.owners import Owners
 from sim.ledger.findings import PoolCount
 from sim.ledger.owners import Tag
 from sim.ledger.physical import Ints, Tally, sample
-from sim.ledger.words import UNITS
+from sim.ledger.words import several
 
 Who = tuple[str | None, str | None]
 """A request and its session."""
@@ -93,7 +93,7 @@ class Recount:
             if about is not None:
                 request, session = about[0], session or about[1]
             count = len(units) * before.page
-            what = f"{count} {UNITS[self._pool]} of {self._owners.words(tag)} are named by nothing any more"
+            what = f"nothing names {several(count, self._pool)} of {self._owners.words(tag)} any more"
             faults.append(self._fault("orphan", count, units, (request, session), what))
         return faults
 
@@ -104,7 +104,7 @@ class Recount:
             count = len(units) * before.page
             who = handled.get(tag) or (self._owners.names(tag) if tag else (None, None))
             whose = f" of {self._owners.words(tag)}" if tag else ""
-            what = f"{count} {UNITS[self._pool]}{whose} stand in the free list twice"
+            what = f"twice in the free list: {several(count, self._pool)}{whose}"
             faults.append(self._fault("double-free", count, units, who, what))
         return faults
 
@@ -113,7 +113,8 @@ class Recount:
         for tag, units in _by_owner(which, before.owner):
             self._blamed[units] = True
             count = len(units) * before.page
-            what = f"{count} {UNITS[self._pool]} were freed for {self._owners.words(tag)} although the tree names them"
+            freed = several(count, self._pool, "were")
+            what = f"{freed} freed for {self._owners.words(tag)} although named by the tree"
             who = handled.get(tag) or self._owners.names(tag)
             faults.append(self._fault("foreign-free", count, units, who, what))
         return faults
@@ -135,10 +136,8 @@ class Recount:
             if tag in closed:
                 self._blamed[units] = True
                 count = len(units) * now.page
-                what = (
-                    f"session {closed[tag]} was closed under its running turn: {count} {UNITS[self._pool]} were freed "
-                    "that its row still names"
-                )
+                freed = several(count, self._pool, "were")
+                what = f"session {closed[tag]} was closed under its running turn: {freed} freed that its row still names"
                 faults.append(self._fault("alias", count, units, (None, closed[tag]), what))
         return faults
 

@@ -95,7 +95,7 @@ def test_a_leak_has_one_verdict_however_long_it_lasts():
 def test_the_cause_of_a_leak_is_the_prefill_that_overwrote_the_row():
     rig = retracted(Rig(revert=[22862]))
     (leak,) = rig.verdicts
-    assert "row 1 was overwritten from 22 on; 1 slots of session a" in leak.cause.what
+    assert "row 1 was overwritten from 22 on; nothing names 1 slot of session a" in leak.cause.what
     assert (leak.cause.op, leak.cause.count, leak.cause.request) == ("step", 1, "a/1")
     assert leak.cause.event == leak.event == 8
     assert leak.cause.iteration == leak.iteration == 5

@@ -48,7 +48,7 @@ def test_a_flagged_slot_that_nobody_borrows_counts_nothing():
     rig.turn("a/2", 10, 4)
     rig.step()
     (found,) = miscounts(rig.engine.scheduler, "full")
-    assert found.text == "session a owns 6 private tokens, the books count none of them"
+    assert found.text == "session a owns 6 private tokens, the books count none of it"
     assert [(v.verdict, v.size) for v in rig.verdicts] == [("false-alarm", -6)]
 
 
@@ -61,5 +61,5 @@ def test_a_chunk_that_is_in_no_batch_counts_nothing():
     rig.step()
     rig.retract("o")
     (found,) = miscounts(rig.engine.scheduler, "full")
-    assert found.text == "request r owns 5 private tokens, the books count none of them"
+    assert found.text == "request r owns 5 private tokens, the books count none of it"
     assert [(v.verdict, v.size, v.request) for v in rig.verdicts] == [("false-alarm", -5, "r")]

@@ -54,7 +54,7 @@ def test_a_move_from_the_true_owner_is_no_fault(posted):
 def test_freeing_what_is_free_is_a_double_free(posted):
     posted.move([4, 5], posted.a, FREE)
     assert posted.kinds == [("double-free", 2)]
-    assert posted.faults[0].what == "free: 2 slots of request a freed although they are free already"
+    assert posted.faults[0].what == "free: 2 slots of request a freed although free already"
 
 
 def test_freeing_what_another_owns_is_a_foreign_free_and_leaves_it_with_its_owner(posted):
@@ -62,7 +62,7 @@ def test_freeing_what_another_owns_is_a_foreign_free_and_leaves_it_with_its_owne
     posted.move([4], posted.a, FREE)
     assert posted.kinds == [("foreign-free", 1)]
     assert posted.tags[3] == posted.b
-    assert "although request b owns them" in posted.faults[0].what
+    assert "although owned by request b" in posted.faults[0].what
 
 
 def test_handing_out_what_another_owns_is_an_alias_and_the_latest_owner_wins(posted):
@@ -94,7 +94,7 @@ def test_losing_the_last_name_of_an_owned_unit_is_an_orphan(posted):
     posted.orphan([2, 3], posted.a)
     assert posted.kinds == [("orphan", 2)]
     assert posted.tags[:3] == [posted.a, NOBODY, NOBODY]
-    assert posted.faults[0].what.startswith("row 3 was overwritten from 26 on; 2 slots of request a")
+    assert posted.faults[0].what.startswith("row 3 was overwritten from 26 on; nothing names 2 slots of request a")
 
 
 def test_losing_the_name_of_what_somebody_else_owns_is_no_fault(posted):

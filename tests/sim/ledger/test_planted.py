@@ -179,7 +179,7 @@ def test_names_that_are_lost_without_a_posting_are_found_by_the_recount(monkeypa
     found(rig)
     leak = next(v for v in rig.verdicts if v.verdict == "leak")
     assert leak.size == -1
-    assert leak.cause.what == "1 slots are owned by nobody (found by the recount)"
+    assert leak.cause.what == "1 slot belongs to nobody (found by the recount)"
 
 
 # -- what the books say --------------------------------------------------------------------------------------

@@ -240,7 +240,7 @@ def test_states_that_a_waiting_request_keeps_are_its_own():
     rig.step()
     (alarm,) = rig.verdicts
     assert (alarm.verdict, alarm.pool, alarm.size, alarm.request) == ("false-alarm", "mamba", -1, "r2")
-    assert alarm.cause.what == "request r2 owns 1 states, the books count none of them"
+    assert alarm.cause.what == "request r2 owns 1 state, the books count none of it"
 
 
 def _same_text(rid, text, length):

@@ -2,6 +2,7 @@
 
 import pytest
 from helpers.rig import request_of
+from helpers.sources import source_of
 
 from sim.config import PoolConfig, RunConfig, SchedulerConfig
 from sim.engines.select import Choice, Engines
@@ -10,9 +11,10 @@ from sim.engines.sglang.watch import SMALL
 VERSIONS = ["0.5.10.post1", "0.5.11"]
 
 
-@pytest.fixture(params=VERSIONS)
-def engines(request, sglang_source):
-    with Engines(Choice(spec=f"sglang=={request.param}", path=sglang_source(request.param).path)) as made:
+@pytest.fixture(params=VERSIONS, scope="module")
+def engines(request):
+    """One process for all tests of this file: each of them begins afresh in it."""
+    with Engines(Choice(spec=f"sglang=={request.param}", path=source_of(request.param).path)) as made:
         yield made
 
 

@@ -8,7 +8,7 @@ JOBS ?= 2
 SGLANG := 0.5.10.post1 0.5.11 0.5.12
 
 .DEFAULT_GOAL := help
-.PHONY: help run test sources lint bench conform conform-mistakes clean
+.PHONY: help run test sources lint bench bench-gpu conform conform-mistakes clean
 
 help:  ## say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/'
@@ -29,6 +29,9 @@ lint: $(STAMP)  ## check style and types
 
 bench: $(STAMP)  ## measure the ratios that the design promises
 	$(BIN)/kvledger bench
+
+bench-gpu: $(STAMP)  ## measure on the GPU that is there
+	$(BIN)/python -m sim.bench.gpu
 
 conform: $(STAMP) sources  ## play CASES random cases on the model and on each real release (MINUTES=, SEED=, JOBS=)
 	$(BIN)/python -m sim.conform --cases $(CASES) --jobs $(JOBS) \

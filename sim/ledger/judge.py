@@ -165,6 +165,8 @@ class Judge:
         count, terms = self.standing[pool].count, self.books.get(pool)
         if terms is not None and terms.delta == 0 and (count.lost or count.extra):
             kind, message = "silent", f"{kind}: {message}"
+            # That the books know nothing of it is part of this finding, and no false alarm beside it.
+            self.standing[pool].residual = terms.delta - count.error
         self.docket.open(kind, pool, size, cause, message)
 
     # -- the books ----------------------------------------------------------------------------------------
@@ -179,8 +181,18 @@ class Judge:
             self.recounted(self._evidence.counts())
             residual = delta - standing.count.error
         standing.residual = residual
-        if residual not in (0, known):
+        if residual not in (0, known) and delta == 0:
+            self._worse(pool, known - residual)
+        elif residual not in (0, known):
             self._false_alarm(pool, residual)
+
+    def _worse(self, pool: str, shared: int) -> None:
+        """The books balance, as they should not: more is free and named, or lost, than was; less is no news."""
+        count = self.standing[pool].count
+        if shared > 0:
+            self._shared(pool, shared, count.shared_units)
+        elif shared < 0 and count.lost:
+            self._lost(pool, -shared, count.lost_units)
 
     def _false_alarm(self, pool: str, residual: int) -> None:
         at = self.docket.at

@@ -15,6 +15,7 @@ from typing import Any
 
 from sim.engines.protocol import EngineCrash
 from sim.ledger.owners import Ledger, Tag
+from sim.ledger.words import several
 from sim.memory.backend import Array, Backend
 from sim.memory.halves import HalfNode, HalvesTree
 from sim.memory.swa import SwaAllocator
@@ -118,6 +119,7 @@ class SwaTree(HalvesTree):
             return
         self._sound(node, evicted)
         cut = max(evicted, 0)
+        self._freed_under_a_row(node, cut)
         free(node.value[cut:], node.tag)
         if cut:
             self._split(node, cut)
@@ -125,6 +127,14 @@ class SwaTree(HalvesTree):
         self._post(node.value, owner, node.tag, "insert")
         free(value[:cut], owner)
         self._revive(node, owner)
+
+    def _freed_under_a_row(self, node: Any, cut: int) -> None:
+        """Whoever has locked the node names its slots in a row, and goes on naming them: no posting shows that."""
+        if node.lock_ref > 0:
+            units = node.value[cut:] if self.page_size == 1 else node.value[cut :: self.page_size] // self.page_size
+            count = len(node.value) - cut
+            what = f"a tombstone is revived: {several(count, 'full', 'are')} freed that rows go on naming"
+            self.allocator.owners.taint(units, "alias", what, count)
 
     def _sound(self, node: Any, evicted: int) -> None:
         require(node.other_lock == 0, f"tombstone swa_lock_ref should always be 0, {node.other_lock}")

@@ -12,6 +12,9 @@ from sim.scenario.places import Node
 from sim.scenario.pools import SMALLEST_POOL, overlap_goes
 
 _LAYERS = {"swa": "windowed", "mamba": "recurrent"}
+_EXAMPLES = {"swa": "{ratio: 0.8, window: 128}", "mamba": "{slots: 30}"}
+_ANY = PoolConfig(tokens=SMALLEST_POOL).model
+"""The preset that is no model: it has the layers that it is given pools for."""
 
 
 def pool_problems(config: RunConfig, node: Node) -> Iterator[ScenarioError]:
@@ -23,6 +26,10 @@ def pool_problems(config: RunConfig, node: Node) -> Iterator[ScenarioError]:
             what = f"{pool.model} has no {_LAYERS[name]} layers"
             advice = f"leave `{name}` out, or write a model that has some: {', '.join(having)}"
             yield ScenarioError(node.place_of("pool", name), what, advice)
+    for name in PRESETS[pool.model].kinds[1:]:
+        if pool.model != _ANY and name not in pool.names:
+            what = f"{pool.model} has {_LAYERS[name]} layers, and there is no pool for them"
+            yield ScenarioError(node.place_of("model"), what, f"add `{name}: {_EXAMPLES[name]}` to `pool`")
     if pool.swa is not None:
         yield from _swa_problems(pool.swa, pool.tokens, pool.page_size, node)
     if pool.mamba is not None:
@@ -78,6 +85,10 @@ def _mamba_problems(mamba: MambaConfig, config: RunConfig, node: Node) -> Iterat
     spec = scheduler.speculative
     if mamba.strategy == "no_buffer":
         if not scheduler.radix:
+            if page > 1 and scheduler.chunked_prefill is None and config.pool.swa is None:
+                what = f"no_buffer without chunks keeps states of single tokens, not of pages of {page}"
+                advice = "write `page_size: 1`, or `chunked_prefill: 512` in `scheduler`"
+                yield ScenarioError(node.place_of("pool", "page_size"), what, advice)
             return
         if page > 1:
             what = f"no_buffer with the prefix tree keeps states of single tokens, not of pages of {page}"

@@ -66,12 +66,17 @@ def test_the_recurrent_model_runs_out_of_states_and_finishes_all(variant, tmp_pa
     assert found["least full"] > 1000
 
 
+# A fault that the releases have, and that nothing but pressure on a windowed pool shows; its text says so.
+FAULTY = {"windowed": "silent"}
+
+
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_a_workload_says_what_it_is_about_and_must_be_clean(name):
     scenario = SCENARIOS[name]
 
     assert scenario.about
-    assert [entry.verdict for entry in scenario.variants["after"].expect.verdicts] == ["clean"]
+    verdicts = {entry.verdict for entry in scenario.variants["after"].expect.verdicts}
+    assert verdicts == {FAULTY.get(name, "clean")}
 
 
 def test_names_are_unique_over_all_scenarios():

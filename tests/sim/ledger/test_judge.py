@@ -219,11 +219,11 @@ def test_a_check_that_fails_sees_what_sums_can_show_and_only_once(judge, evidenc
 
 
 def test_each_pool_is_judged_by_itself(judge, evidence):
-    """A loss that one pool's books show is silent in another whose books balance over it by another mistake."""
+    """A loss that one pool's books show is silent in another whose books balance over it."""
     evidence.found = counted(count(lost=3), count(lost=3, pool="swa"))
     faults = [fault("orphan", 3), fault("orphan", 3, "swa")]
     judge.judge(books(-3), faults=faults, touched=True)
-    assert shown(judge) == [("leak", "full", -3), ("silent", "swa", -3), ("false-alarm", "swa", 3)]
+    assert shown(judge) == [("leak", "full", -3), ("silent", "swa", -3)]
 
 
 def test_a_text_of_another_pool_at_the_same_place_is_another_finding(judge):
@@ -260,3 +260,11 @@ def test_beyond_a_thousand_verdicts_they_are_only_counted(judge):
     for i in range(MOST_VERDICTS + 5):
         judge.breach(Breach("INV-4", f"key {i}", "text", None, None, -1))
     assert (len(judge.docket.verdicts), judge.docket.unlisted) == (MOST_VERDICTS, 5)
+
+
+def test_books_that_balance_over_more_damage_are_silent_and_no_false_alarm(judge, evidence):
+    """What comes back of it later is no news."""
+    for extra, news in ((3, [3]), (5, [2]), (2, []), (0, [])):
+        evidence.found = counted(count(), count(extra=extra, pool="swa"))
+        judge.judge(books(0), touched=True)
+        assert shown(judge) == [("silent", "swa", size) for size in news]

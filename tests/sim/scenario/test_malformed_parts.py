@@ -124,6 +124,21 @@ WHAT_CANNOT_BE = [
         "qwen3-next-80b-a3b",
     ),
     (
+        "variants: {b: {model: gpt-oss-20b}}\n",
+        "6:23: gpt-oss-20b has windowed layers, and there is no pool for them; add `swa: {ratio: 0.8, window: 128}` "
+        "to `pool`",
+    ),
+    (
+        "variants: {b: {model: qwen3-next-80b-a3b}}\n",
+        "6:23: qwen3-next-80b-a3b has recurrent layers, and there is no pool for them; add `mamba: {slots: 30}` "
+        "to `pool`",
+    ),
+    (
+        "variants: {b: {pool: {page_size: 8, mamba: {slots: 8}}, scheduler: {radix: false, overlap: false}}}\n",
+        "6:34: no_buffer without chunks keeps states of single tokens, not of pages of 8; write `page_size: 1`, or "
+        "`chunked_prefill: 512` in `scheduler`",
+    ),
+    (
         "variants: {b: {pool: {swa: {tokens: 800, ratio: 0.8}}}}\n",
         "6:49: `tokens` and `ratio` both say how large the windowed pool is; leave one of the two out",
     ),

@@ -91,12 +91,16 @@ def test_a_variant_changes_a_part_of_a_pool_or_takes_it_away(scenario):
 
 
 def test_the_memory_asked_for_counts_every_pool(scenario):
-    plain = memory_needed(config(scenario, "tokens: 1000", model="gpt-oss-20b"))
-    windowed = memory_needed(config(scenario, "tokens: 1000, swa: {ratio: 0.8}", model="gpt-oss-20b"))
-    assert windowed - plain >= 800 * 24_576
-    states = memory_needed(config(scenario, "tokens: 1000, mamba: {slots: 10}", model="qwen3-next-80b-a3b"))
-    plain = memory_needed(config(scenario, "tokens: 1000", model="qwen3-next-80b-a3b"))
-    assert 10 * 77_266_944 <= states - plain <= 12 * 77_266_944
+    half, windowed = (
+        memory_needed(config(scenario, f"tokens: 1000, swa: {{ratio: {ratio}}}", model="gpt-oss-20b"))
+        for ratio in (0.4, 0.8)
+    )
+    assert windowed - half >= 400 * 24_576
+    few, states = (
+        memory_needed(config(scenario, f"tokens: 1000, mamba: {{slots: {slots}}}", model="qwen3-next-80b-a3b"))
+        for slots in (10, 20)
+    )
+    assert 10 * 77_266_944 <= states - few <= 12 * 77_266_944
 
 
 def test_a_point_may_name_figures_of_every_pool(scenario):

@@ -128,15 +128,14 @@ def _whose_path(choice: Choice, other: Choice) -> tuple[Choice, Choice]:
     """A tree against a release: the path is that of `sglang`; with two numbers, of the one that the tree is."""
     from sim.engines.sglang.source import find_source
 
-    first, second = choice.spec == "sglang", other.spec == "sglang"
-    if not first and not second:
-        second = other.spec == f"sglang=={find_source('sglang', path=choice.path, cache=choice.cache).version}"
-        first = choice.spec == other.spec or not second
-    if first and not second:
-        return choice, replace(other, path=None)
-    if second and not first:
-        return replace(choice, path=None), other
-    return choice, (other if choice.spec == "sglang" else replace(other, path=None))
+    if choice.spec == other.spec == "sglang":
+        return choice, other
+    if "sglang" in (choice.spec, other.spec):
+        of_other = other.spec == "sglang"
+    else:
+        version = find_source("sglang", path=choice.path, cache=choice.cache).version
+        of_other = choice.spec != f"sglang=={version}" == other.spec
+    return (replace(choice, path=None), other) if of_other else (choice, replace(other, path=None))
 
 
 def oracle(args: Namespace) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,8 +123,3 @@ def work(batch: Batch) -> list[Verdict]:
         shrunk += verdict.difference is not None
         verdicts.append(verdict)
     return verdicts
-
-
-def seeds_of(verdicts: Sequence[Verdict]) -> list[int]:
-    """Whose verdicts these are."""
-    return [verdict.outcome.seed for verdict in verdicts]

@@ -119,11 +119,6 @@ def path_crc(above: int, units: Any) -> int:
 # -- fingerprints: the same in every process ---------------------------------------------------------------
 
 
-def fingerprint(snapshot: Snapshot, layout: Layout) -> int:
-    """One number for both."""
-    return layout_crc(layout, snapshot_crc(snapshot))
-
-
 def snapshot_crc(snapshot: Snapshot, start: int = 0) -> int:
     """One number for a snapshot."""
     pools = [(name, *terms) for name, terms in sorted(snapshot.pools.items())]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Sequence
 
 from sim.config import RunConfig
 from sim.engines.layout import Layout
 from sim.engines.model_layout import layout_of
+from sim.engines.past import Past
 from sim.engines.protocol import (
     EngineCrash,
     Progress,
@@ -26,8 +26,6 @@ from sim.scheduler.request import Req
 from sim.scheduler.results import launched, process
 from sim.world import Ints
 
-_REMEMBERED = 4096
-
 
 class ModelEngine:
     """Drives a `Scheduler`."""
@@ -37,7 +35,7 @@ class ModelEngine:
         self.release = release
         self.scheduler = Scheduler(config, release)
         self._live: dict[str, Req] = {}
-        self._past: OrderedDict[str, Progress] = OrderedDict()
+        self._past = Past()
         self._quiet = 0
         self.alarm: tuple[str, str] | None = None
         self._pending = Happenings()
@@ -240,15 +238,13 @@ class ModelEngine:
         for rid in rids:
             req = self._live.pop(rid, None)
             if req is not None:
-                self._past[rid] = Progress(state, req.prompt_len, req.out)
-                if len(self._past) > _REMEMBERED:
-                    self._past.popitem(last=False)
+                self._past.note(rid, Progress(state, req.prompt_len, req.out))
 
     def progress(self, rid: str) -> Progress:
         """How far a request has come."""
         req = self._live.get(rid)
         if req is None:
-            return self._past.get(rid, Progress("unknown", 0, 0))
+            return self._past.of(rid)
         state: State = "prefill"
         if req in self.scheduler.waiting:
             state = "queued"

@@ -1,8 +1,4 @@
-"""INV-4 and INV-5: the cursors of every live request and slot, and who shares a row.
-
-0 ≤ p ≤ c ≤ a ≤ row width, p on a page boundary; one live request per row
-with a windowed pool also e ≤ a, e on a page boundary
-"""
+"""INV-4 and INV-5: the cursors of every live request and slot (`limits.py`), and who shares a row."""
 
 from __future__ import annotations
 
@@ -12,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sim.ledger.findings import Breach
+from sim.ledger.limits import Limits
 from sim.scheduler.batch import Batch
 from sim.scheduler.request import Req
 from sim.scheduler.table import ROW, A, C, E, P
@@ -28,6 +25,7 @@ class Watermarks:
         self._width = scheduler.memory.rows.width
         self._page = scheduler.memory.page_size
         self._windowed = scheduler.memory.swa is not None
+        self._limits = Limits(page=self._page, width=self._width, windowed=self._windowed)
         self._version = -1
         self._until_full = 0
         self._prefill = -1
@@ -91,45 +89,16 @@ class Watermarks:
         return bool(order.min() < 0)
 
     def _request(self, req: Req) -> Iterator[Breach]:
-        p, c, a = req.protected, req.committed, req.allocated
-        if req.counted and req.row is not None and (not p <= c <= a <= self._width or p % self._page):
+        if req.counted and req.row is not None:
             session = req.session.name if req.session else None
-            yield Breach(
-                "INV-4", f"request {req.rid}",
-                f"request {req.rid}: p={p}, c={c}, a={a}, row width {self._width}; "
-                "0 ≤ p ≤ c ≤ a ≤ width, p on a page boundary, does not hold",
-                req.rid, session, min(c - p, a - c, self._width - a),
-            )  # fmt: skip
-
-        if req.counted and req.row is not None and self._windowed:
-            session = req.session.name if req.session else None
-            yield from self._evicted(req.evicted, a, f"request {req.rid}", req.rid, session)
-
-    def _evicted(
-        self, e: int, a: int, who: str, request: str | None, session: str | None
-    ) -> Iterator[Breach]:
-        """How far the window has freed: never beyond what is allocated, always whole pages."""
-        if e > a or e % self._page:
-            whole = "" if self._page == 1 else f", e on a boundary of pages of {self._page}"
-            yield Breach(
-                "INV-4", f"e of {who}", f"{who}: e={e}, a={a}; e ≤ a{whole}, does not hold", request, session,
-                min(a - e, 0) or -(e % self._page), "swa",
-            )  # fmt: skip
+            yield from self._limits.request(
+                req.rid, session, req.protected, req.committed, req.allocated, req.evicted
+            )
 
     def _slot(self, name: str) -> Iterator[Breach]:
-        scheduler = self._scheduler
-        slot = scheduler.cache.slots.get(name)
-        if slot is None or slot.row is None:
-            return
-        p, c, a = slot.protected, slot.committed, slot.allocated
-        if not 0 <= p <= c <= a <= self._width or p % self._page:
-            yield Breach(
-                "INV-4", f"session {name}",
-                f"slot of session {name}: p={p}, c={c}, a={a}; 0 ≤ p ≤ c ≤ a ≤ width does not hold",
-                None, name, min(c - p, a - c, self._width - a),
-            )  # fmt: skip
-        if self._windowed:
-            yield from self._evicted(slot.evicted, a, f"slot of session {name}", None, name)
+        slot = self._scheduler.cache.slots.get(name)
+        if slot is not None and slot.row is not None:
+            yield from self._limits.slot(name, slot.protected, slot.committed, slot.allocated, slot.evicted)
 
     def _shared_rows(self, batches: list[Batch]) -> Iterator[Breach]:
         table = self._scheduler.table

@@ -131,10 +131,9 @@ class SwaTree(HalvesTree):
     def _freed_under_a_row(self, node: Any, cut: int) -> None:
         """Whoever has locked the node names its slots in a row, and goes on naming them: no posting shows that."""
         if node.lock_ref > 0:
-            units = node.value[cut:] if self.page_size == 1 else node.value[cut :: self.page_size] // self.page_size
-            count = len(node.value) - cut
-            what = f"a tombstone is revived: {several(count, 'full', 'are')} freed that rows go on naming"
-            self.allocator.owners.taint(units, "alias", what, count)
+            slots = node.value[cut:]
+            what = f"a tombstone is revived: {several(len(slots), 'full', 'are')} freed that rows go on naming"
+            self.allocator.owners.taint(self._owned(slots), "alias", what, len(slots))
 
     def _sound(self, node: Any, evicted: int) -> None:
         require(node.other_lock == 0, f"tombstone swa_lock_ref should always be 0, {node.other_lock}")

@@ -48,7 +48,6 @@ class Node:
 class RadixTree:
     """Prefix cache over the allocator's slots."""
 
-    is_chunk_cache = False
     manages_states = False
     node_type: type[Node] = Node
 
@@ -187,8 +186,11 @@ class RadixTree:
         return upper
 
     def _post(self, slots: Array, src: OwnerTags, dst: Tag, op: str) -> None:
-        units = slots if self.page_size == 1 else slots[:: self.page_size] // self.page_size
-        self.allocator.owners.move(units, src, dst, op)
+        self.allocator.owners.move(self._owned(slots), src, dst, op)
+
+    def _owned(self, slots: Array) -> Array:
+        """What the ledger knows whole pages of slots by: the slots, or their pages."""
+        return slots if self.page_size == 1 else slots[:: self.page_size] // self.page_size
 
     def _touch(self, node: Node, now: int) -> None:
         node.last_access = now

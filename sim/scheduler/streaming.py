@@ -134,10 +134,6 @@ class StreamingCache:
         if start < stop:
             memory.allocator.free(memory.rows.read(row, start, stop), owner)
 
-    def any_holding(self) -> bool:
-        """Whether a session keeps memory."""
-        return self.memory.book.holding > 0
-
     def _posted(self, req: Req) -> None:
         if req.session is not None:
             self.memory.book.post(req.session.name, self.slots[req.session.name])

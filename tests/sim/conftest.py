@@ -6,6 +6,7 @@ from collections import Counter
 from types import SimpleNamespace
 
 import pytest
+from helpers import commandline
 
 from sim.engines.protocol import EngineCrash, Progress, SessionState, Snapshot, StepReport, Terms
 
@@ -223,3 +224,7 @@ def scripted_auditor():
 @pytest.fixture
 def make_verdict():
     return a_verdict
+
+
+place = commandline.place
+kvledger = commandline.kvledger

@@ -9,6 +9,7 @@ from typing import Any
 from sim.engines.sglang.memory import Memory
 from sim.engines.sglang.owners import session_name
 from sim.ledger.findings import Breach
+from sim.ledger.limits import Limits
 
 
 class Cursors:
@@ -17,28 +18,22 @@ class Cursors:
     def __init__(self, engine: Any, memory: Memory) -> None:
         self._scheduler = engine.scheduler
         self._memory = memory
-        self._page, self._width = memory.page, memory.width
-        self._windowed = bool(getattr(engine.scheduler, "is_hybrid_swa", False))
+        windowed = bool(getattr(engine.scheduler, "is_hybrid_swa", False))
+        self._limits = Limits(page=memory.page, width=memory.width, windowed=windowed)
         self._prefill = -1
 
     def requests(self) -> Iterator[Breach]:
         """Requests in a batch whose cursors are out of order; after a prefill also those that share a row."""
-        page, width = self._page, self._width
         holders: dict[int, Any] | None = {} if self._prefilled() else None
         for req in batched(self._scheduler):
             row = req.req_pool_idx
             if row is None:
                 continue
-            p, c, a = req.cache_protected_len, req.kv_committed_len, req.kv_allocated_len
-            if (not p <= c <= a <= width or p % page) and not req.kv_committed_freed:
-                yield Breach(
-                    "INV-4", f"request {req.rid}",
-                    f"request {req.rid}: p={p}, c={c}, a={a}, row width {width}; "
-                    "0 ≤ p ≤ c ≤ a ≤ width, p on a page boundary, does not hold",
-                    req.rid, session_name(req), min(c - p, a - c, width - a),
+            if not req.kv_committed_freed:
+                yield from self._limits.request(
+                    req.rid, session_name(req), req.cache_protected_len, req.kv_committed_len, req.kv_allocated_len,
+                    req.swa_evicted_seqlen,
                 )  # fmt: skip
-            if self._windowed and not req.kv_committed_freed:
-                yield from self._evicted(req.swa_evicted_seqlen, a, f"request {req.rid}", req.rid, session_name(req))
             if holders is not None and not req.finished() and holders.setdefault(row, req) is not req:
                 other = holders[row]
                 yield Breach(
@@ -63,26 +58,9 @@ class Cursors:
             slot = slots.get(name)
             if slot is None or slot.req_pool_idx is None:
                 continue
-            p, c, a = slot.cache_protected_len, slot.kv_committed_len, slot.kv_allocated_len
-            if not 0 <= p <= c <= a <= self._width or p % self._page:
-                yield Breach(
-                    "INV-4", f"session {name}",
-                    f"slot of session {name}: p={p}, c={c}, a={a}; 0 ≤ p ≤ c ≤ a ≤ width does not hold",
-                    None, name, min(c - p, a - c, self._width - a),
-                )  # fmt: skip
-            if self._windowed:
-                yield from self._evicted(slot.swa_evicted_seqlen, a, f"slot of session {name}", None, name)
-
-    def _evicted(
-        self, e: int, a: int, who: str, request: str | None, session: str | None
-    ) -> Iterator[Breach]:
-        """How far the window has freed: never beyond what is allocated, always whole pages."""
-        if e > a or e % self._page:
-            whole = "" if self._page == 1 else f", e on a boundary of pages of {self._page}"
-            yield Breach(
-                "INV-4", f"e of {who}", f"{who}: e={e}, a={a}; e ≤ a{whole}, does not hold", request, session,
-                min(a - e, 0) or -(e % self._page), "swa",
-            )  # fmt: skip
+            yield from self._limits.slot(
+                name, slot.cache_protected_len, slot.kv_committed_len, slot.kv_allocated_len, slot.swa_evicted_seqlen
+            )
 
     def locks(self) -> Iterator[Breach]:
         """Nodes that are locked more, or less, often than live requests and slots hold them or something below."""

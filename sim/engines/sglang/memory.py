@@ -127,6 +127,11 @@ class Memory:
 
     def _everyone(self) -> list[Any]:
         """Requests that wait or stand in a batch, each once."""
+        reqs = [*self.at_work(), *self._scheduler.waiting_queue]
+        return list({id(r): r for r in reqs}.values())
+
+    def at_work(self) -> list[Any]:
+        """Requests that stand in a batch or are prefilled in chunks, as often as they do."""
         scheduler = self._scheduler
         reqs = list(scheduler.running_batch.reqs)
         for batch in (scheduler.last_batch, scheduler.cur_batch):
@@ -134,8 +139,7 @@ class Memory:
                 reqs += batch.reqs
         if scheduler.chunked_req is not None:
             reqs.append(scheduler.chunked_req)
-        reqs += scheduler.waiting_queue
-        return list({id(r): r for r in reqs}.values())
+        return reqs
 
     def slots(self) -> dict[str, Any]:
         """What sessions hold between turns."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from functools import wraps
 from typing import Any, Literal, TypeVar, cast
 
 from sim.config import RunConfig
 from sim.engines.layout import Layout
+from sim.engines.past import Past
 from sim.engines.protocol import (
     EngineCrash,
     Progress,
@@ -32,8 +32,6 @@ from sim.engines.sglang.snapshots import layout_of, snapshot_of
 from sim.engines.sglang.speculation import SpeculativeV2
 from sim.engines.sglang.terms import Books
 from sim.world import Ints
-
-_REMEMBERED = 4096
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -78,7 +76,7 @@ class RealEngine:
         self._loop = Loop(self.scheduler, self._checks, passes(self).run)
         self._reaper = Reaper(self.scheduler.session_controller)
         self._live: dict[str, Any] = {}
-        self._past: OrderedDict[str, Progress] = OrderedDict()
+        self._past = Past()
         self._quiet = 0
         self._now = 0.0
 
@@ -209,15 +207,14 @@ class RealEngine:
             for rid in rids:
                 req = self._live.pop(rid, None)
                 if req is not None:
-                    self._past[rid] = Progress(state, len(req.origin_input_ids), len(req.output_ids))  # type: ignore[arg-type]
-                    if len(self._past) > _REMEMBERED:
-                        self._past.popitem(last=False)
+                    length, out = len(req.origin_input_ids), len(req.output_ids)
+                    self._past.note(rid, Progress(state, length, out))  # type: ignore[arg-type]
 
     def progress(self, rid: str) -> Progress:
         """How far a request has come."""
         req = self._live.get(rid)
         if req is None:
-            return self._past.get(rid, Progress("unknown", 0, 0))
+            return self._past.of(rid)
         state: State = "prefill"
         if req in self.scheduler.waiting_queue:
             state = "queued"

@@ -139,13 +139,7 @@ class Watch:
 
     def _working(self) -> set[Tag]:
         """Owners of the requests that are at work, as far as they have not ended."""
-        scheduler = self._scheduler
-        reqs = list(scheduler.running_batch.reqs)
-        for batch in (scheduler.last_batch, scheduler.cur_batch):
-            if batch is not None:
-                reqs += batch.reqs
-        if scheduler.chunked_req is not None:
-            reqs.append(scheduler.chunked_req)
+        reqs = self._memory.at_work()
         return {self._owners.request(r) for r in reqs if r.req_pool_idx is not None and not r.finished()}
 
     def _chose(self) -> bool:

@@ -1,41 +1,23 @@
 """Random runs with more pools than one: books equal recounts at every event, and 0.5.11 stays clean where it can."""
 
 from collections import Counter
-from functools import cache
 
 import pytest
 from helpers.poolcase import KINDS, POOL_VARIATIONS, draw_pools
-from helpers.randomrun import Player, improvised, shrunk
+from helpers.randomaudit import BLOCKS, Workloads, must_be_clean
 
-WORKLOADS, BLOCK = 500, 50
-LENGTH = 110
 CALM, CALM_LENGTH = 160, 60
+EVERY = Workloads(draw_pools)
 
 
-@cache
-def run_of(seed):
-    return improvised(draw_pools(seed), LENGTH)
-
-
-def everything():
-    return [run_of(seed) for seed in range(WORKLOADS)]
-
-
-@pytest.mark.parametrize("start", range(0, WORKLOADS, BLOCK))
+@pytest.mark.parametrize("start", BLOCKS)
 def test_incremental_books_of_every_pool_equal_the_recount_after_every_event(start):
-    """`audit="event"` recounts after each event and raises OurFault where the books of a pool differ."""
-    for seed in range(start, start + BLOCK):
-        try:
-            run = run_of(seed)
-        except Exception as error:
-            error.add_note(f"random workload {seed}: {draw_pools(seed)}")
-            raise
-        assert len(run.actions) > 3
+    EVERY.equal_their_recounts(start)
 
 
 def test_every_kind_of_pools_occurs_with_everything_that_goes_with_it():
     seen = {kind: Counter() for kind in KINDS}
-    for seed, run in enumerate(everything()):
+    for seed, run in enumerate(EVERY):
         pool, knobs = run.case.config.pool, run.case.config.scheduler
         kind = KINDS[seed % len(KINDS)]
         assert pool.names == {"swa": ("full", "swa"), "both": ("full", "swa", "mamba")}.get(kind, ("full", "mamba"))
@@ -56,19 +38,15 @@ def test_every_kind_of_pools_occurs_with_everything_that_goes_with_it():
     [("retracted", 10), ("aborted", 10), ("refused", 10), ("pressure", 3), ("check", 10), ("crash", 10), ("mixed", 10)],
 )
 def test_every_kind_of_event_occurs(kind, least):
-    having = sum(run.kinds[kind] > 0 for run in everything())
-    assert having >= least, f"{kind} occurs in {having} of {WORKLOADS} workloads"
+    EVERY.have(kind, least)
 
 
 def test_both_releases_and_every_variation_of_them_occur():
-    seen = [run.case.release for run in everything()]
-    assert {} in seen
-    assert {"release": "sglang-0.5.10"} in seen
-    assert [v for v in POOL_VARIATIONS if v not in seen] == []
+    EVERY.have_releases(POOL_VARIATIONS)
 
 
 def test_what_the_audit_looks_for_in_the_new_pools_is_there_to_be_found():
-    seen = {(verdict.pool, verdict.verdict) for run in everything() for verdict in run.verdicts}
+    seen = {(verdict.pool, verdict.verdict) for run in EVERY for verdict in run.verdicts}
     swa, mamba = ("false-alarm", "leak", "watermark", "corrupt"), ("false-alarm", "leak", "alias", "corrupt")
     wanted = {"swa": swa, "mamba": mamba}
     assert {(pool, kind) for pool, kinds in wanted.items() for kind in kinds} <= seen
@@ -78,17 +56,9 @@ def test_what_the_audit_looks_for_in_the_new_pools_is_there_to_be_found():
 @pytest.mark.parametrize("kind", KINDS)
 def test_0_5_11_is_clean_where_its_known_faults_are_out_of_reach(kind):
     """What they are stands in `draw_pools`."""
-    for seed in range(CALM // len(KINDS)):
-        run = improvised(draw_pools(seed, kind, calm=True), CALM_LENGTH)
-        if not run.clean:
-            small = shrunk(run, lambda shorter: not shorter.clean)
-            what = small.verdicts[0].text()
-            pytest.fail("\n".join([f"seed {seed}: {what}", str(small.case), *map(str, small.actions)]))
+    seeds = range(CALM // len(KINDS))
+    must_be_clean((draw_pools(seed, kind, calm=True) for seed in seeds), CALM_LENGTH)
 
 
 def test_a_run_plays_again_from_its_actions():
-    for seed in range(20):
-        run = run_of(seed)
-        again = Player(run.case).play(run.actions)
-        assert [v.to_json() for v in again.verdicts] == [v.to_json() for v in run.verdicts]
-        assert (again.kinds, again.crash) == (run.kinds, run.crash)
+    EVERY.play_again()

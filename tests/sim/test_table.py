@@ -1,0 +1,46 @@
+"""The table that a run prints: what, where, when and why, within its width."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from sim.result import Result
+from sim.table import WIDTH, summary, table
+
+
+def result(make_verdict, count, **fields):
+    given = {
+        "scenario": "pr22862-retract-tail", "variant": "before", "release": "sglang-0.5.11",
+        "reverted": (22862,), "added": (), "engine": "model", "events": 90, "checks": 90, "iterations": 40,
+        "time": 1.0, "ending": "done",
+        "verdicts": tuple(make_verdict(event=41 + n) for n in range(count)),
+    }  # fmt: skip
+    return Result(**(given | fields))
+
+
+def test_the_table_says_what_where_when_and_why(make_verdict):
+    assert list(table([result(make_verdict, 1), result(make_verdict, 0, variant="after")])) == [
+        "scenario              variant  verdict  pool  size  event  it  seen by the release",
+        "pr22862-retract-tail  before   leak     full    -1     41  21  busy check +4",
+        "    cause: row 3 forgets slot 17 (step of a/1 a; event 40, iteration 20, 0.4 s, 1 slot; INV-1)",
+        "pr22862-retract-tail  after    clean                   90  40",
+    ]
+
+
+def test_the_table_fits_its_width_whatever_the_names(make_verdict):
+    long = result(make_verdict, 1, scenario="s" * 90, variant="v" * 40, unmet=("x" * 300 + " y",))
+    assert max(map(len, table([long]))) <= WIDTH
+
+
+def test_many_verdicts_are_counted_and_not_listed(make_verdict):
+    lines = list(table([result(make_verdict, 40)]))
+    assert lines[-1] == "    … and 32 more verdicts, all in verdicts.json"
+    assert len(lines) == 1 + 8 * 2 + 1
+
+
+def test_a_scenario_is_as_expected_if_all_its_variants_are(make_verdict):
+    good, bad = result(make_verdict, 0), result(make_verdict, 1, variant="after")
+    other = result(make_verdict, 0, scenario="other")
+    judged = replace(other, judged=True)
+    assert summary([good, bad, judged]) == "2 scenarios, 1 as expected"
+    assert summary([good, bad, other]) == "2 scenarios, 1 clean; nothing was expected"

@@ -9,8 +9,6 @@ the free list. Who owned what is the ledger's business; the allocator only tells
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import numpy as np
 import numpy.typing as npt
 
@@ -19,36 +17,6 @@ from sim.memory.backend import Array, Backend
 from sim.memory.freelist import FreeList
 
 Ints = npt.NDArray[np.int64]
-
-
-class Allocator(Protocol):
-    """What the scheduler and the trees ask of either allocator."""
-
-    size: int
-    page_size: int
-    owners: TagPool
-    free_list: FreeList
-
-    def available(self) -> int:
-        """Free tokens, duplicates counted as often as they stand in the list."""
-
-    def free(self, slots: Array, owner: Tag) -> None:
-        """Give back the slots (or the whole pages that hold them), which `owner` says are its own."""
-
-    def group_begin(self) -> None:
-        """Collect frees from here on."""
-
-    def group_end(self) -> None:
-        """Carry out the collected frees at once."""
-
-    def alloc_extend(self, prefix: Ints, seq: Ints, last: Array, owners: OwnerTags | None) -> Array | None:
-        """Slots for positions [prefix, seq) of each request; None if there are too few.
-
-        Without owners nothing is posted: the caller gives the slots back at once.
-        """
-
-    def alloc_decode(self, seq: Ints, last: Array, owners: OwnerTags) -> Array | None:
-        """One slot for position seq−1 of each request; None if there are too few."""
 
 
 class _Grouping:

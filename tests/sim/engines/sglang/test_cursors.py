@@ -7,10 +7,10 @@ import pytest
 from sim.engines.sglang.cursors import Cursors, batched
 
 
-def request(rid="r", row=0, p=0, c=10, a=10, **more):
+def request(rid="r", row=0, p=0, c=10, a=10, e=0, **more):
     return SimpleNamespace(
         rid=rid, session=None, req_pool_idx=row, cache_protected_len=p, kv_committed_len=c, kv_allocated_len=a,
-        kv_committed_freed=False, finished=lambda: False, last_node=None, **more,
+        kv_committed_freed=False, swa_evicted_seqlen=e, finished=lambda: False, last_node=None, **more,
     )  # fmt: skip
 
 

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from time import monotonic
 
+from sim.cases.matrix import KINDS, MODELLED, Pools
 from sim.cli import cache_folder
-from sim.conform.matrix import KINDS, MODELLED, Pools
 from sim.conform.report import Tally, lines
 from sim.conform.runner import Plan, run, total
 from sim.conform.targets import ALL, Target, parse

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 
+from sim.cases.case import Case
+from sim.cases.matrix import Cell
 from sim.config import RunConfig
-from sim.conform.cases import Case
-from sim.conform.matrix import Cell
 from sim.conform.sides import Look, Model, Side
 from sim.engines.layout import differences
 from sim.engines.marks import Crash, Mark, Timed

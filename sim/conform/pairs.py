@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from sim.conform.cases import Case, draw_case
+from sim.cases.case import Case, draw_case
+from sim.cases.matrix import MODELLED, Pools
+from sim.cases.shrink import Shrinking
 from sim.conform.compare import Outcome, differs, explain, play_case
-from sim.conform.matrix import MODELLED, Pools
-from sim.conform.shrink import Shrinking
 from sim.conform.sides import Model, Real, Side
 from sim.conform.targets import Target
 from sim.engines.select import Choice, Engines
@@ -77,7 +77,8 @@ def write(case: Case, difference: Difference, out: Path) -> Path:
     """`ops.jsonl` as `kvledger replay` reads it, and what differs."""
     folder = out / f"{difference.target.name}-{case.seed}"
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "ops.jsonl").write_text(case.document(difference.target), encoding="ascii")
+    identity = difference.target.identity(f"conform-{case.seed}")
+    (folder / "ops.jsonl").write_text(case.document(identity), encoding="ascii")
     difference.folder = folder
     text = [f"seed {case.seed} on {difference.target.name}: model | release", *difference.lines, difference.replay]
     (folder / "difference.txt").write_text("\n".join(text) + "\n", encoding="utf-8")

@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
-from sim.conform.kinds import EVENTS, OPERATIONS
-from sim.conform.matrix import AXES, MODELLED, Pools, cells
+from sim.cases.kinds import EVENTS, OPERATIONS
+from sim.cases.matrix import AXES, MODELLED, Pools, cells
 from sim.conform.pairs import Difference, Verdict
 from sim.conform.targets import Target
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
-from sim.conform.matrix import MODELLED, Pools, cell_of
+from sim.cases.matrix import MODELLED, Pools, cell_of
 from sim.conform.pairs import Pair, Verdict, start_real
 from sim.conform.sides import Real
 from sim.conform.targets import Target

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
+from sim.cases.watch import Watch
 from sim.config import RunConfig
 from sim.conform.targets import Target
-from sim.conform.watch import Watch
 from sim.engines.layout import Layout
 from sim.engines.marks import STEP, Crash, Mark, Timed, Walk, mark
 from sim.engines.model import ModelEngine

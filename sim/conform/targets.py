@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from sim.conform.matrix import KINDS, Pools
+from sim.cases.matrix import KINDS, Pools
 from sim.engines.select import release_of
 from sim.errors import InputError
 from sim.setup import Identity

@@ -11,7 +11,7 @@ from textwrap import dedent
 from types import FunctionType
 from typing import Any
 
-from sim.conform.matrix import MODELLED, Pools
+from sim.cases.matrix import MODELLED, Pools
 
 
 @dataclass(frozen=True, kw_only=True)

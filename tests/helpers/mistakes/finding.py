@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from helpers.mistakes.base import Mistake
 
-from sim.conform.cases import Case, draw_case
+from sim.cases.case import Case, draw_case
 from sim.conform.compare import parts_at
 from sim.conform.sides import Model, Side
 from sim.conform.targets import parse

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sim.conform.cases import draw_case
+from sim.cases.case import draw_case
 from sim.conform.compare import explain, parts_at, play_case
 from sim.conform.sides import Look, Model
 from sim.conform.targets import parse

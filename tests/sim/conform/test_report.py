@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from pathlib import Path
 
+from sim.cases.kinds import EVENTS, OPERATIONS
+from sim.cases.matrix import cell_of
 from sim.conform.compare import Outcome
-from sim.conform.kinds import EVENTS, OPERATIONS
-from sim.conform.matrix import cell_of
 from sim.conform.pairs import Difference, Verdict
 from sim.conform.report import Tally, lines
 from sim.conform.targets import parse

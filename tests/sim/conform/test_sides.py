@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from helpers.modelworker import model_worker
 
-from sim.conform.cases import draw_case
+from sim.cases.case import draw_case
 from sim.conform.compare import play_case
 from sim.conform.sides import Model, Real
 from sim.conform.targets import parse

@@ -7,7 +7,7 @@ from itertools import combinations
 
 import pytest
 
-from sim.conform.matrix import AXES, CELLS, KINDS, cell_of, cells, shares
+from sim.cases.matrix import AXES, CELLS, KINDS, cell_of, cells, shares
 
 
 @pytest.mark.parametrize("first", [0, 7, 1 << 30])

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from sim.cases.guess import Guesses
 from sim.config import PoolConfig, RunConfig, SchedulerConfig
-from sim.conform.guess import Guesses
 from sim.engines.protocol import Request
 from sim.world import Segment
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from sim.cases.case import draw_case
+from sim.cases.pools import accepted
+from sim.cases.shrink import Shrinking, plainer, simpler_operations
 from sim.config import MambaConfig
-from sim.conform.cases import draw_case
 from sim.conform.compare import differs
-from sim.conform.pools import accepted
-from sim.conform.shrink import Shrinking, plainer, simpler_operations
 from sim.conform.sides import Model
 from sim.conform.targets import parse
 from sim.engines.marks import STEP

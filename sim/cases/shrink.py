@@ -7,8 +7,8 @@ from dataclasses import fields, replace
 from time import monotonic
 from typing import Any
 
+from sim.cases.pools import accepted
 from sim.config import RunConfig, SchedulerConfig
-from sim.conform.pools import accepted
 from sim.engines.marks import REAP, Timed
 from sim.operations import Open, Refuse, Retract, Submit
 

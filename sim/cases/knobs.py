@@ -5,10 +5,10 @@ from __future__ import annotations
 from random import Random
 from typing import Any
 
+from sim.cases.flavour import Flavour
+from sim.cases.matrix import Cell
+from sim.cases.pools import draw_states, draw_window
 from sim.config import PoolConfig, RunConfig, SchedulerConfig, SpeculativeConfig, TestRetractConfig
-from sim.conform.flavour import Flavour
-from sim.conform.matrix import Cell
-from sim.conform.pools import draw_states, draw_window
 
 AMPLE = 640
 

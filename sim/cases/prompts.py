@@ -5,8 +5,8 @@ from __future__ import annotations
 from random import Random
 from typing import Any
 
+from sim.cases.flavour import Flavour
 from sim.config import RunConfig
-from sim.conform.flavour import Flavour
 from sim.engines.protocol import Request
 from sim.world import Segment
 

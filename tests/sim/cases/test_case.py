@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from sim.conform.cases import LENGTH, draw_case
-from sim.conform.kinds import EVENTS, OPERATIONS, kind_of
-from sim.conform.matrix import CELLS
-from sim.conform.pools import accepted
+from sim.cases.case import LENGTH, draw_case
+from sim.cases.kinds import EVENTS, OPERATIONS, kind_of
+from sim.cases.matrix import CELLS
+from sim.cases.pools import accepted
 from sim.conform.sides import Model
 from sim.conform.targets import parse
 from sim.replay import replay
@@ -30,7 +30,7 @@ def test_a_seed_draws_the_same_case_each_time():
 
 
 def test_a_case_does_not_depend_on_the_process():
-    code = "from sim.conform.cases import draw_case; print(draw_case(17).lines())"
+    code = "from sim.cases.case import draw_case; print(draw_case(17).lines())"
     for hash_seed in ("1", "2"):
         shown = subprocess.run(
             [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT,
@@ -140,7 +140,7 @@ def test_a_case_is_written_as_replay_reads_it(tmp_path):
     case = draw_case(18)
     assert case.config.pool.names == ("full", "swa", "mamba")
     path = tmp_path / "ops.jsonl"
-    path.write_text(case.document(parse("0.5.11-22862")), encoding="ascii")
+    path.write_text(case.document(parse("0.5.11-22862").identity("conform-1")), encoding="ascii")
     header = json.loads(path.read_text(encoding="ascii").splitlines()[0])
     assert (header["release"], header["reverted"]) == ("sglang-0.5.11", [22862])
     result = replay(path)

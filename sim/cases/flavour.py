@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from random import Random
 
-from sim.conform.matrix import Cell
+from sim.cases.matrix import Cell
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from sim.conform.hooks import hook
-from sim.conform.kinds import kind_of
-from sim.conform.pool_watch import StateWatch, WindowWatch, died_for_states
+from sim.cases.hooks import hook
+from sim.cases.kinds import kind_of
+from sim.cases.pool_watch import StateWatch, WindowWatch, died_for_states
 from sim.engines.model import ModelEngine
 from sim.engines.protocol import StepReport
 from sim.operations import Abort, Close, Retract, Submit

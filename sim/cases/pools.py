@@ -5,8 +5,8 @@ from __future__ import annotations
 from math import lcm
 from random import Random
 
+from sim.cases.matrix import Cell
 from sim.config import MambaConfig, RunConfig, SpeculativeConfig, SwaConfig
-from sim.conform.matrix import Cell
 
 _WINDOWS = (2, 4, 4, 6, 9, 16)
 _RATIOS = (0.35, 0.5, 0.8, 0.8, 1.0)

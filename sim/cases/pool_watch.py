@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from sim.conform.hooks import hook
+from sim.cases.hooks import hook
 from sim.engines.protocol import StepReport
 from sim.scheduler.core import Scheduler
 from sim.scheduler.session import VirtualNode

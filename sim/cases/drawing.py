@@ -7,10 +7,10 @@ from dataclasses import replace
 from random import Random
 from typing import Any
 
+from sim.cases.flavour import Flavour
+from sim.cases.guess import Guesses
+from sim.cases.prompts import Prompts
 from sim.config import RunConfig
-from sim.conform.flavour import Flavour
-from sim.conform.guess import Guesses
-from sim.conform.prompts import Prompts
 from sim.engines.marks import REAP, STEP, Timed
 from sim.engines.protocol import Request
 from sim.operations import Abort, Close, Expire, Open, Operation, Refuse, Retract, Submit

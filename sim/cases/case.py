@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+from sim.cases.drawing import Drawing
+from sim.cases.flavour import draw_flavour
+from sim.cases.knobs import draw_config
+from sim.cases.matrix import MODELLED, Cell, Pools, cell_of
 from sim.config import RunConfig
-from sim.conform.drawing import Drawing
-from sim.conform.flavour import draw_flavour
-from sim.conform.knobs import draw_config
-from sim.conform.matrix import MODELLED, Cell, Pools, cell_of
-from sim.conform.targets import Target
 from sim.engines.marks import Timed
 from sim.operations import line_of
+from sim.setup import Identity
 
 LENGTH = 150
 
@@ -37,9 +37,8 @@ class Case:
         """Its operations as lines of ops.jsonl."""
         return [_line(time, what) for time, what in self.actions]
 
-    def document(self, target: Target) -> str:
+    def document(self, identity: Identity) -> str:
         """The whole ops.jsonl, as a run would have recorded it."""
-        identity = target.identity(f"conform-{self.seed}")
         header: dict[str, Any] = {"kvledger": 1, **identity.to_json(), "config": self.config.spelled()}
         return json.dumps(header, separators=(",", ":")) + "\n" + "".join(self.lines())
 

@@ -1,66 +1,125 @@
-"""Makes a case that differs as small as it gets: fewer operations, then simpler ones, then a plainer configuration."""
+"""Makes a case as small as it gets while it still shows something.
+
+Fewer operations, then fewer sessions and requests, then simpler numbers, then a plainer configuration and smaller
+pools, round after round until nothing helps any more. Consecutive iterations count as one operation: `step: 12` is
+one line of a scenario.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import fields, replace
+from collections.abc import Callable, Iterable, Sequence
 from time import monotonic
 from typing import Any
 
 from sim.cases.pools import accepted
-from sim.config import RunConfig, SchedulerConfig
-from sim.engines.marks import REAP, Timed
-from sim.operations import Open, Refuse, Retract, Submit
+from sim.cases.simpler import plainer, renamed, simpler_operations, smaller, smaller_pools, subjects, without_subject
+from sim.config import RunConfig
+from sim.engines.marks import REAP, STEP, Timed
 
 Differs = Callable[[RunConfig, Sequence[Timed]], int | None]
-"""The index of the first operation after which two engines differ, if they do."""
+"""The index of the operation at which a case shows what it is kept for, if it does."""
+
+
+def lumps(actions: Sequence[Timed]) -> list[list[Timed]]:
+    """The operations, consecutive iterations in one lump."""
+    found: list[list[Timed]] = []
+    for action in actions:
+        if action[1] == STEP and found and found[-1][-1][1] == STEP:
+            found[-1].append(action)
+        else:
+            found.append([action])
+    return found
+
+
+def flat(groups: Iterable[Sequence[Timed]]) -> list[Timed]:
+    """The operations of some lumps."""
+    return [action for group in groups for action in group]
 
 
 class Shrinking:
-    """One case on its way down; stops at a fixed point or when its time is up."""
+    """One case on its way down; stops at a fixed point, or when its time or its attempts are used up."""
 
-    def __init__(self, config: RunConfig, actions: Sequence[Timed], differs: Differs, seconds: float = 60.0) -> None:
+    def __init__(
+        self,
+        config: RunConfig,
+        actions: Sequence[Timed],
+        differs: Differs,
+        seconds: float = 60.0,
+        *,
+        attempts: int | None = None,
+    ) -> None:
         self.config = config
         self.actions = list(actions)
+        self.tried = 0
         self._differs = differs
         self._end = monotonic() + seconds
+        self._attempts = attempts
+        self._failed: set[tuple[RunConfig, tuple[Timed, ...]]] = set()
 
     def shrink(self) -> tuple[RunConfig, list[Timed]]:
         """The smallest that was found."""
         self._try(self.config, self.actions)
         before: tuple[Any, ...] = ()
-        while before != (before := (self.config, tuple(self.actions))) and not self._late:
+        while before != (before := (self.config, tuple(self.actions))) and not self.out:
             self._fewer()
+            self._fewer_subjects()
+            self._fewer_steps()
             self._simpler_actions()
+            self._no_time()
             self._plainer_config()
+            self._smaller_pools()
+        self._try(self.config, renamed(self.actions))
         return self.config, self.actions
 
     @property
-    def _late(self) -> bool:
-        return monotonic() > self._end
+    def out(self) -> bool:
+        """Whether its time or its attempts are used up."""
+        return monotonic() > self._end or (self._attempts is not None and self.tried >= self._attempts)
 
     def _try(self, config: RunConfig, actions: list[Timed]) -> bool:
-        """Keep it if it still differs, without what comes after the difference."""
-        if self._late:
+        """Keep it if it still shows it, without what comes after."""
+        if self.out or not accepted(config):
             return False
+        key = (config, tuple(actions))
+        if key in self._failed:
+            return False
+        self.tried += 1
         at = self._differs(config, actions)
         if at is None:
+            self._failed.add(key)
             return False
         self.config, self.actions = config, actions[: at + 1]
         return True
 
     def _fewer(self) -> None:
-        size = len(self.actions) // 2
-        while size and not self._late:
+        size = len(lumps(self.actions)) // 2
+        while size and not self.out:
             at = 0
-            while at < len(self.actions):
-                if not self._try(self.config, self.actions[:at] + self.actions[at + size :]):
+            while at < len(groups := lumps(self.actions)):
+                if not self._try(self.config, flat([*groups[:at], *groups[at + size :]])):
                     at += size
             size //= 2
 
+    def _fewer_subjects(self) -> None:
+        for name in reversed(subjects(self.actions)):
+            left = without_subject(self.actions, name)
+            if len(left) < len(self.actions):
+                self._try(self.config, left)
+
+    def _fewer_steps(self) -> None:
+        at = 0
+        while at < len(groups := lumps(self.actions)):
+            group = groups[at]
+            for count in smaller(len(group)):
+                # The last ones stay: it is their time at which what comes next happens.
+                if self._try(self.config, flat([*groups[:at], group[-count:], *groups[at + 1 :]])):
+                    break
+            else:
+                at += 1
+
     def _simpler_actions(self) -> None:
         at = len(self.actions) - 1
-        while at >= 0 and not self._late:
+        while at >= 0 and not self.out:
             if at < len(self.actions):
                 time, what = self.actions[at]
                 for simpler in simpler_operations(what):
@@ -70,79 +129,25 @@ class Shrinking:
                     at -= 1
             else:
                 at -= 1
-        self._try(self.config, [(0.0, what) for _, what in self.actions])
-        self._try(self.config, [(time, what) for time, what in self.actions if what != REAP])
+
+    def _no_time(self) -> None:
+        if any(time for time, _ in self.actions):
+            self._try(self.config, [(0.0, what) for _, what in self.actions])
+        if any(what == REAP for _, what in self.actions):
+            self._try(self.config, [(time, what) for time, what in self.actions if what != REAP])
+        at = 0
+        while at < len(self.actions) and not self.out:
+            gap = self.actions[at][0] - (self.actions[at - 1][0] if at else 0.0)
+            if gap > 0:
+                sooner = [(round(time - gap, 9), what) for time, what in self.actions[at:]]
+                self._try(self.config, [*self.actions[:at], *sooner])
+            at += 1
 
     def _plainer_config(self) -> None:
         for way in plainer(self.config):
-            config = way(self.config)
-            if accepted(config):
-                self._try(config, self.actions)
+            self._try(way(self.config), self.actions)
 
-
-def simpler_operations(what: Any) -> Iterator[Any]:
-    """Operations like this one, with simpler numbers."""
-    if isinstance(what, Submit):
-        for request in _simpler_requests(what.what):
-            yield Submit(what=request)
-    elif isinstance(what, Open) and what.timeout is not None:
-        yield Open(session=what.session)
-    elif isinstance(what, Refuse) and what.times > 1:
-        yield Refuse(request=what.request, times=1)
-    elif isinstance(what, Retract) and what.rids is not None and len(what.rids) > 1:
-        for rid in what.rids:
-            yield replace(what, rids=(rid,))
-
-
-def _simpler_requests(request: Any) -> Iterator[Any]:
-    plain = {"stop_at": None, "ignore_eos": False, "priority": None, "accept": (1,), "session": None}
-    for name, value in plain.items():
-        if getattr(request, name) != value:
-            yield replace(request, **{name: value})
-    for number in _smaller(request.max_new):
-        yield replace(request, max_new=number)
-    prompt = request.prompt
-    if len(prompt) > 1:
-        for at in range(len(prompt)):
-            yield replace(request, prompt=prompt[:at] + prompt[at + 1 :])
-    for at, segment in enumerate(prompt):
-        for length in _smaller(segment.length):
-            yield replace(request, prompt=(*prompt[:at], replace(segment, length=length), *prompt[at + 1 :]))
-
-
-def _smaller(number: int) -> Iterator[int]:
-    if number > 1:
-        yield 1
-        if number > 3:
-            yield number // 2
-        yield number - 1
-
-
-def plainer(config: RunConfig) -> list[Callable[[RunConfig], RunConfig]]:
-    """Ways to make a configuration plainer: each knob as it is by default."""
-    ways: list[Callable[[RunConfig], RunConfig]] = []
-    default = replace(SchedulerConfig(), session_gate=False)
-    for field in fields(SchedulerConfig):
-        plain = getattr(default, field.name)
-        if field.name not in ("overlap", "speculative") and getattr(config.scheduler, field.name) != plain:
-            ways.append(_with(field.name, plain))
-    if config.scheduler.speculative is not None:
-        ways.append(_with("speculative", None))
-    ways.append(_with("overlap", False))
-    ways += [_without(name) for name in ("swa", "mamba") if getattr(config.pool, name) is not None]
-    return ways
-
-
-def _without(pool: str) -> Callable[[RunConfig], RunConfig]:
-    gone: dict[str, Any] = {pool: None}
-    return lambda config: replace(config, pool=replace(config.pool, **gone))
-
-
-def _with(name: str, value: Any) -> Callable[[RunConfig], RunConfig]:
-    def changed(config: RunConfig) -> RunConfig:
-        knobs = replace(config.scheduler, **{name: value})
-        if knobs.chunked_prefill is None:
-            knobs = replace(knobs, mixed_chunk=False)
-        return replace(config, scheduler=knobs)
-
-    return changed
+    def _smaller_pools(self) -> None:
+        more = True
+        while more and not self.out:
+            more = any(self._try(config, self.actions) for config in smaller_pools(self.config))

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 from sim.cases.case import draw_case
 from sim.cases.pools import accepted
-from sim.cases.shrink import Shrinking, plainer, simpler_operations
+from sim.cases.shrink import Shrinking
+from sim.cases.simpler import plainer, simpler_operations
 from sim.config import MambaConfig
 from sim.conform.compare import differs
 from sim.conform.sides import Model
@@ -41,7 +42,7 @@ def test_numbers_become_simple():
 
     _, actions = shrunk(submitted, [(0.5, Submit(what=LONG))])
     (_, what), = actions
-    assert what.what == Request(rid="r1", prompt=(Segment(name="x", length=1),), max_new=1)
+    assert what.what == Request(rid="r1", prompt=(Segment(name="r1", length=1),), max_new=1)
 
 
 def test_a_number_that_matters_stays():

@@ -1,0 +1,80 @@
+"""Known faults: a file that names them, so that they do not count as found and do not hide the next."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from sim.errors import InputError
+from sim.fuzz.faults import ANY, Fault
+from sim.scenario import ScenarioError
+from sim.scenario.explain import explain
+from sim.scenario.places import parse, read_text
+
+VerdictName = Literal[
+    "leak", "double-free", "alias", "silent", "false-alarm", "watermark", "corrupt", "stuck", "crash"
+]
+_Part = ConfigDict(extra="forbid", strict=True)
+
+
+class KnownFault(BaseModel):
+    """One fault that is known."""
+
+    model_config = _Part
+
+    verdict: VerdictName = Field(description="Its verdict.", examples=["leak"])
+    pool: Literal["full", "swa", "mamba", "rows"] | None = Field(default=None, description="Its pool; default: any.")
+    cause: str = Field(description="Its cause, as the fuzzer prints it.", examples=["row … was overwritten …"])
+    about: str | None = Field(default=None, description="What it is.")
+    scenario: str | None = Field(default=None, description="The scenario that shows it.")
+
+    def covers(self, fault: Fault) -> bool:
+        """Whether this is that fault."""
+        same = self.verdict == fault.verdict and self.pool in (None, fault.pool)
+        return same and _plain(self.cause) == _plain(fault.cause)
+
+
+class KnownFaults(BaseModel):
+    """A file of known faults."""
+
+    model_config = _Part
+
+    about: str | None = Field(default=None, description="Of what they are the faults.")
+    faults: Annotated[list[KnownFault], Field(min_length=1)] = Field(
+        description="The faults.", examples=[[{"verdict": "leak", "cause": "…"}]]
+    )
+
+
+class Accepted:
+    """The faults that one campaign leaves alone."""
+
+    def __init__(self, known: Iterable[KnownFault] = ()) -> None:
+        self._by_cause: dict[str, list[KnownFault]] = {}
+        for one in known:
+            self._by_cause.setdefault(_plain(one.cause), []).append(one)
+
+    def __contains__(self, fault: Fault) -> bool:
+        return any(one.covers(fault) for one in self._by_cause.get(_plain(fault.cause), ()))
+
+
+def load_accepted(paths: Iterable[Path]) -> Accepted:
+    """What these files know; InputError with place and remedy."""
+    known: list[KnownFault] = []
+    for path in paths:
+        try:
+            tree = parse(read_text(path), str(path))
+            try:
+                known += KnownFaults.model_validate(tree.plain()).faults
+            except ValidationError as error:
+                raise explain(error, tree, KnownFaults) from None
+        except ScenarioError as error:
+            raise InputError(str(error)) from error
+    return Accepted(known)
+
+
+def _plain(cause: str) -> str:
+    """Three dots are as good as an ellipsis; spaces do not count."""
+    return " ".join(cause.replace("...", ANY).split())

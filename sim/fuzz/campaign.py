@@ -1,0 +1,196 @@
+"""Many seeds, in processes, judged in the order of the seeds: the same findings whoever plays them."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from time import monotonic
+
+from sim.cases.case import Case, draw_case
+from sim.fuzz.accept import Accepted
+from sim.fuzz.faults import Fault
+from sim.fuzz.hands import Hands, Lost, Task
+from sim.fuzz.smallest import Smallest, smallest
+from sim.fuzz.subject import Subject
+from sim.fuzz.trial import Player
+from sim.ledger.auditor import OurFault
+
+BATCH = 24
+LENGTH = 150
+_AHEAD = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What to play: so many cases from the first seed on, or as many as the time allows."""
+
+    subject: Subject
+    first_seed: int
+    cases: int
+    minutes: float | None = None
+    jobs: int = 2
+    attempts: int = 1500
+    most: int = 1000
+    accepted: Accepted = field(default_factory=Accepted)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Played:
+    """One case as its process tells of it: each fault with the size of its first verdict."""
+
+    seed: int
+    faults: tuple[tuple[Fault, int], ...]
+    iterations: int
+    operations: Counter[str]
+    events: Counter[str]
+    ours: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """A fault, and the first seed that shows it."""
+
+    seed: int
+    fault: Fault
+    size: int
+    number: int
+
+
+@dataclass(kw_only=True)
+class Tally:
+    """What a campaign has come to so far."""
+
+    cases: int = 0
+    iterations: int = 0
+    faulty: int = 0
+    known: Counter[Fault] = field(default_factory=Counter)
+    times: Counter[Fault] = field(default_factory=Counter)
+    operations: Counter[str] = field(default_factory=Counter)
+    events: Counter[str] = field(default_factory=Counter)
+    lost: list[str] = field(default_factory=list)
+    ours: list[str] = field(default_factory=list)
+
+
+class Campaign:
+    """Plays a plan; `tally` says how far it is."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        self.tally = Tally()
+        self._found: dict[Fault, Found] = {}
+
+    def run(self) -> Iterator[Found | Smallest | None]:
+        """Findings as they come, in the order of the seeds, then each again as small as it gets; None: some progress."""
+        with Hands(self.plan.jobs) as hands:
+            shrinking: list[Task[Smallest]] = []
+            for played in self._played(hands):
+                if played is None:
+                    yield None
+                    continue
+                found = self._judge(played)
+                if found is not None:
+                    shrinking.append(
+                        hands.submit(shrink, self.plan.subject, found.seed, found.fault, self.plan.attempts)
+                    )
+                    yield found
+                    if len(self._found) >= self.plan.most:
+                        break
+            for task in shrinking:
+                try:
+                    yield hands.result(task)
+                except Lost:
+                    self.tally.lost.append(f"making seed {task.given[1]} small")
+
+    def _played(self, hands: Hands) -> Iterator[Played | None]:
+        """Every case in the order of the seeds; None after each batch."""
+        plan = self.plan
+        end = None if plan.minutes is None else monotonic() + 60 * plan.minutes
+        ahead: deque[Task[list[Played]]] = deque()
+        next_seed, last = plan.first_seed, plan.first_seed + plan.cases
+        while True:
+            while len(ahead) < _AHEAD * plan.jobs and (next_seed < last if end is None else monotonic() < end):
+                stop = next_seed + BATCH if end is not None else min(next_seed + BATCH, last)
+                ahead.append(hands.submit(play, plan.subject, range(next_seed, stop)))
+                next_seed = stop
+            if not ahead:
+                return
+            yield from self._batch(hands, ahead.popleft())
+            yield None
+
+    def _batch(self, hands: Hands, task: Task[list[Played]]) -> Iterator[Played]:
+        try:
+            yield from hands.result(task)
+        except Lost:
+            # One of them ends any process that plays it: each on its own.
+            for seed in task.given[1]:
+                try:
+                    yield from hands.result(hands.submit(play, self.plan.subject, range(seed, seed + 1)))
+                except Lost:
+                    self.tally.lost.append(f"seed {seed}")
+
+    def _judge(self, played: Played) -> Found | None:
+        """Count a case; what it shows first, but for what is known, is found if it is new."""
+        tally = self.tally
+        tally.cases += 1
+        tally.iterations += played.iterations
+        tally.faulty += bool(played.faults)
+        tally.operations += played.operations
+        tally.events += played.events
+        if played.ours is not None:
+            tally.ours.append(played.ours)
+        for fault, size in played.faults:
+            if fault in self.plan.accepted:
+                tally.known[fault] += 1
+                continue
+            # What comes after it in the same case may follow from it.
+            tally.times[fault] += 1
+            if fault in self._found:
+                return None
+            found = self._found[fault] = Found(
+                seed=played.seed, fault=fault, size=size, number=len(self._found) + 1
+            )
+            return found
+        return None
+
+
+# -- in the processes that play ---------------------------------------------------------------------------
+
+_players: list[Player] = []
+
+
+def _player(subject: Subject) -> Player:
+    """The player of this process; it keeps one."""
+    if _players and _players[0].subject != subject:
+        _players.pop().close()
+    if not _players:
+        _players.append(Player(subject))
+    return _players[0]
+
+
+def case_of(seed: int) -> Case:
+    """The case of a seed."""
+    return draw_case(seed, LENGTH)
+
+
+def play(subject: Subject, seeds: range) -> list[Played]:
+    """Play these seeds."""
+    return [_one(_player(subject), seed) for seed in seeds]
+
+
+def _one(player: Player, seed: int) -> Played:
+    case = case_of(seed)
+    try:
+        trial = player.play(case.config, case.actions, counted=True)
+    except OurFault as error:
+        none: Counter[str] = Counter()
+        return Played(seed=seed, faults=(), iterations=0, operations=none, events=none, ours=f"seed {seed}: {error}")
+    return Played(
+        seed=seed, faults=tuple((seen.fault, seen.verdict.size) for seen in trial.seen), iterations=trial.iterations,
+        operations=trial.operations, events=trial.events,
+    )  # fmt: skip
+
+
+def shrink(subject: Subject, seed: int, fault: Fault, attempts: int) -> Smallest:
+    """Make the case of a seed small."""
+    return smallest(_player(subject), case_of(seed), fault, attempts)

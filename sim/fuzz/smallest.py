@@ -1,0 +1,75 @@
+"""The smallest case that shows a fault, what else it shows, and which fix would take the fault away."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sim.cases.case import Case
+from sim.cases.shrink import Shrinking, lumps
+from sim.config import RunConfig
+from sim.engines.marks import Timed
+from sim.fuzz.faults import Fault
+from sim.fuzz.subject import Subject
+from sim.fuzz.trial import Player, Seen
+
+_SECONDS = 300.0
+"""Attempts bound the work, so that the same seed gives the same case anywhere; this is for what hangs."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Smallest:
+    """A case made small. `before`: the faults that it shows before its own; `fixed_by`: fixes that take it away."""
+
+    seed: int
+    fault: Fault
+    config: RunConfig
+    actions: tuple[Timed, ...]
+    seen: tuple[Seen, ...]
+    drawn: int
+    attempts: int
+    fixed_by: tuple[int, ...] = ()
+
+    @property
+    def operations(self) -> int:
+        """How many there are, consecutive iterations counted as one."""
+        return len(lumps(self.actions))
+
+    @property
+    def own(self) -> Seen:
+        """Its own fault, as the case shows it."""
+        return next(seen for seen in self.seen if seen.fault == self.fault)
+
+    @property
+    def before(self) -> tuple[Fault, ...]:
+        """The faults that come first in it: what it shows may be what follows from them."""
+        return tuple(seen.fault for seen in self.seen[: self.seen.index(self.own)])
+
+
+def smallest(player: Player, case: Case, fault: Fault, attempts: int) -> Smallest:
+    """Make the case small; it shows the fault as it is."""
+
+    def shown(config: RunConfig, actions: Sequence[Timed]) -> int | None:
+        seen = player.play(config, actions).shows(fault)
+        return None if seen is None else seen.at
+
+    shrinking = Shrinking(case.config, case.actions, shown, _SECONDS, attempts=attempts)
+    config, actions = shrinking.shrink()
+    return Smallest(
+        seed=case.seed, fault=fault, config=config, actions=tuple(actions),
+        seen=tuple(player.play(config, actions).seen), drawn=len(lumps(case.actions)), attempts=shrinking.tried,
+        fixed_by=tuple(_fixed_by(player.subject, config, actions, fault)),
+    )  # fmt: skip
+
+
+def _fixed_by(subject: Subject, config: RunConfig, actions: Sequence[Timed], fault: Fault) -> list[int]:
+    """The fixes without which the case shows nothing of this kind; asked of the model, also for a real release."""
+    model = subject.twin()
+    if model is None or not _shows(model, config, actions, fault):
+        return []
+    return [number for number in model.fixes() if not _shows(model.with_fix(number), config, actions, fault)]
+
+
+def _shows(subject: Subject, config: RunConfig, actions: Sequence[Timed], fault: Fault) -> bool:
+    with Player(subject) as player:
+        return player.play(config, actions).shows(fault) is not None

@@ -1,0 +1,82 @@
+"""What is fuzzed: a release of the model with fixes taken out or put in and a policy of the user's, or a real release."""
+
+from __future__ import annotations
+
+import shlex
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from sim.engines.select import Choice, Engines
+from sim.errors import InputError
+from sim.setup import Identity, choose_release
+
+DEFAULT_RELEASE = "sglang-0.5.11"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """One scheduler under test. Plain data: it travels to the processes that play."""
+
+    release: str = DEFAULT_RELEASE
+    revert: tuple[int, ...] = ()
+    add: tuple[int, ...] = ()
+    policy: str | None = None
+    choice: Choice = field(default_factory=Choice)
+
+    def check(self) -> None:
+        """InputError if there is no such thing."""
+        if self.choice.real:
+            with Engines(self.choice) as engines:
+                engines.source  # noqa: B018 - says what is wrong if there is none
+        else:
+            choose_release(self.identity("fuzz"))
+
+    def identity(self, scenario: str) -> Identity:
+        """Who a run of it is, in what it leaves."""
+        return Identity(
+            scenario=scenario, variant="default", release=self.release, revert=self.revert, add=self.add,
+            policy=self.policy,
+        )  # fmt: skip
+
+    @cached_property
+    def title(self) -> str:
+        """In words."""
+        words = [self.choice.spec if self.choice.real else self.release]
+        if self.revert:
+            words.append("without " + ", ".join(map(str, self.revert)))
+        if self.add:
+            words.append("with " + ", ".join(map(str, self.add)))
+        if self.policy is not None:
+            words.append(f"under {self.policy}")
+        return " ".join(words)
+
+    @property
+    def options(self) -> str:
+        """What `kvledger run` and `replay` need besides the scenario, which names the release itself."""
+        words = [self.choice.option] if self.choice.real else []
+        if self.policy is not None:
+            words.append(f"--policy {shlex.quote(self.policy)}")
+        return " ".join(words)
+
+    def with_fix(self, number: int) -> Subject:
+        """The same with this fix in."""
+        if number in self.revert:
+            return replace(self, revert=tuple(n for n in self.revert if n != number))
+        return replace(self, add=tuple(sorted({*self.add, number})))
+
+    def twin(self) -> Subject | None:
+        """The model of it, if there is one."""
+        return None if self.choice.path is not None else replace(self, choice=Choice()) if self.choice.real else self
+
+    def fixes(self) -> tuple[int, ...]:
+        """The fixes that are not in it, and can be put in."""
+        from policies.fixes import FIXES
+
+        return tuple(number for number in sorted(FIXES) if number not in self.add and self._takes(number))
+
+    def _takes(self, number: int) -> bool:
+        try:
+            choose_release(self.with_fix(number).identity("fuzz"))
+        except InputError:
+            return False
+        return True

@@ -120,10 +120,14 @@ class Recorder:
         )
         self._event(driver, kind, names, check, first_verdict)
 
+    def looked(self, now: float) -> None:
+        """The clock was set, and perhaps the reaper looked."""
+        self._write_out()
+        self._ops.write(f'{{"op":"reap","t":{now!r}}}\n')
+
     def reaped(self, driver: Driver, closed: tuple[str, ...], first_verdict: int) -> None:
         """A pass of the reaper closed sessions."""
-        self._write_out()
-        self._ops.write(f'{{"op":"reap","t":{driver.now!r}}}\n')
+        self.looked(driver.now)
         self._event(driver, "reap", f',"closed":{_compact(closed)}', None, first_verdict)
 
     def stepped(self, driver: Driver, report: StepReport, first_verdict: int) -> None:

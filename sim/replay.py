@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sim.clock import PATIENCE, Ending
 from sim.config import Audit, RunConfig
-from sim.driver import Driver, Over
-from sim.engines.protocol import Engine
 from sim.engines.select import Engines
 from sim.errors import InputError
 from sim.fitting import misfit
+from sim.play import play
 from sim.record import folder_of
-from sim.recorded import Line, Recorded
+from sim.recorded import Recorded
 from sim.result import Result
 from sim.setup import Identity, Stage
-
-_NOTICE = 2048
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,36 +44,10 @@ def replay(
         identity = fitted(path, identity, engines, changes)
         folder = changes.out and folder_of(changes.out, identity.scenario, identity.variant)
         with Stage(identity, config, folder, f"{path}:1:1", engines) as stage:
-            ending = _play(stage.driver, recorded.lines(), notice)
+            lines = ((line.time, line.what) for line in recorded.lines())
+            ending = play(stage.driver, lines, config, recorded=True, notice=notice)
             stage.end(ending)
             return stage.conclude(ending)
-
-
-def _play(driver: Driver, lines: Iterator[Line], notice: Callable[[int, float], None] | None) -> Ending:
-    """Every operation in turn; like the clock, sets the engine's time once before each iteration."""
-    now, barren = -1.0, 0
-    for line in lines:
-        try:
-            if line.time > now:
-                driver.advance(line.time)
-                now = line.time
-            if line.what == "step":
-                barren = 0 if driver.step().progressed else barren + 1
-            elif line.what == "stuck":
-                return "stuck" if _waits_in_vain(driver.engine, barren) else "done"
-            elif not isinstance(line.what, str):
-                driver.do(line.what)
-                barren = 0
-        except Over:
-            return "crash"
-        if notice is not None and driver.event % _NOTICE == 0:
-            notice(driver.event, now)
-    return "done"
-
-
-def _waits_in_vain(engine: Engine, barren: int) -> bool:
-    """The recorded run was stuck here; another release, or a user's policy, need not be."""
-    return bool(engine.waiting) and not engine.running and barren >= PATIENCE
 
 
 def fitted(path: Path, identity: Identity, engines: Engines, changes: Changes) -> Identity:

@@ -150,6 +150,7 @@ def run_variant(
     from sim.clock import Clock
     from sim.expectations import Points, entry_to_json, unmet_verdicts
     from sim.injections import Injections
+    from sim.play import play
 
     options = options or Options()
     folder = None if options.out is None else folder_of(options.out, scenario.name, variant.name)
@@ -163,15 +164,14 @@ def run_variant(
             points = Points(_points(variant), stage.engine, stage.config.pool.page_size)
             if _points(variant):
                 stage.driver.watch = points.watch
-            clock = Clock(
-                stage.driver,
-                stage.config,
-                workload=variant.workload,
-                injections=injections,
-                until=variant.until,
-                notice=notice,
-            )
-            ending = clock.run()
+            if variant.operations:
+                ending = play(stage.driver, variant.operations, stage.config, notice=notice)
+            else:
+                clock = Clock(
+                    stage.driver, stage.config, workload=variant.workload, injections=injections,
+                    until=variant.until, notice=notice,
+                )  # fmt: skip
+                ending = clock.run()
             stage.end(ending)
             unfired = [] if ending in ("crash", "until") else injections.unfired()
             notes = _notes(scenario, variant, options)

@@ -11,12 +11,19 @@ from pydantic import BaseModel, ValidationError
 from sim.scenario.errors import Place, ScenarioError, ValueProblem, choose, nearest, one_of, shown
 from sim.scenario.fields import Field, Location, field_at, keys_at, required_at
 from sim.scenario.injections import ACTIONS
+from sim.scenario.operations import OPERATIONS
 from sim.scenario.places import Node
 from sim.scenario.pools import Pool
 from sim.scenario.settings import Latency, Scheduler
 from sim.scenario.sources import SOURCES
 
 _HOMES: dict[str, type[BaseModel]] = {"pool": Pool, "scheduler": Scheduler, "latency": Latency}
+_ENTRIES: dict[str, tuple[str, str, dict[str, str]]] = {
+    "workload": ("source", "an entry of the workload without a kind", SOURCES),
+    "inject": ("action", "an injection without an action", ACTIONS),
+    "operations": ("operation", "no operation", OPERATIONS),
+}
+"""Lists whose entries are of several kinds: a word for the key that tells the kind, what lacks it, the kinds."""
 _NO_MAPPING = ("no mapping", "write `key: value` lines, or {key: value}")
 _WANTED = {
     "list_type": ("no list", "write [..], or one `- ` line per entry"),
@@ -48,7 +55,7 @@ def _finding(detail: dict[str, Any], tree: Node, model: type[BaseModel]) -> tupl
     if kind == "extra_forbidden":
         key = str(loc[-1])
         place = _descend(tree, loc[:-1]).keys.get(key, tree.place)
-        return place, ScenarioError(place, *_unknown(key, keys_at(model, loc[:-1]), top=len(loc) == 1))
+        return place, ScenarioError(place, *_unknown(key, keys_at(model, loc[:-1]), loc))
     node = _descend(tree, loc)
     return node.place, ScenarioError(node.place, *_wrong(kind, detail, node, model))
 
@@ -73,17 +80,16 @@ def _about(problem: ValueProblem, loc: Location, model: type[BaseModel]) -> str:
     return problem.what if field is None or keys_at(model, loc) else f"`{field.name}`: {problem.what}"
 
 
-def _unknown(key: str, known: list[str], *, top: bool) -> tuple[str, str]:
+def _unknown(key: str, known: list[str], loc: Location) -> tuple[str, str]:
     near = nearest(key, known)
     what = f"unknown key {shown(key)}"
-    if key in ACTIONS and any(action in known for action in ACTIONS):
-        return f"a second action {shown(key)} in one entry", "write it as an entry of its own"
-    if key in SOURCES and any(source in known for source in SOURCES):
-        return f"a second source {shown(key)} in one entry", "write it as an entry of its own"
+    word, _, kinds = _ENTRIES.get(str(loc[0]), ("", "", {}))
+    if key in kinds and any(kind in known for kind in kinds):
+        return f"a second {word} {shown(key)} in one entry", "write it as an entry of its own"
     if near is not None:
         return what, f"did you mean `{near}`?"
     home = next((name for name, part in _HOMES.items() if key in part.model_fields), None)
-    if home is not None and top:
+    if home is not None and len(loc) == 1:
         return what, f"it belongs into `{home}:`"
     return what, f"the keys here are {one_of(known)}"
 
@@ -98,7 +104,7 @@ def _wrong(kind: str, detail: dict[str, Any], node: Node, model: type[BaseModel]
             node.value if isinstance(node.value, str) else "", names
         )
     if kind == "union_tag_not_found":
-        return _no_kind(node, list(ACTIONS) if detail["loc"][0] == "inject" else list(SOURCES))
+        return _no_kind(node, *_ENTRIES[detail["loc"][0]][1:])
     if kind == "too_short":
         return f"{named} empty", _example(field, "write at least one entry")
     if kind == "bool_type":
@@ -110,10 +116,7 @@ def _wrong(kind: str, detail: dict[str, Any], node: Node, model: type[BaseModel]
     return f"{named} {value}, {problem}", _example(field, advice)
 
 
-def _no_kind(node: Node, kinds: list[str]) -> tuple[str, str]:
-    what = (
-        "an injection without an action" if "retract" in kinds else "an entry of the workload without a kind"
-    )
+def _no_kind(node: Node, what: str, kinds: dict[str, str]) -> tuple[str, str]:
     if not isinstance(node.value, dict):
         return f"{shown(node.value)} is {what}", f"write a mapping with one of {one_of(kinds)}"
     for key in node.value:

@@ -9,12 +9,14 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from sim.operations import Open
 from sim.scenario import build
+from sim.scenario.actions import actions
 from sim.scenario.errors import ScenarioError, choose
 from sim.scenario.explain import explain
 from sim.scenario.limits import scheduler_problems, size_problems
 from sim.scenario.model import Fleet, Scenario, ScriptedSession, Source, Variant
-from sim.scenario.names import duplicates, names_of
+from sim.scenario.names import duplicates, names_in, names_of
 from sim.scenario.places import Node, merge, parse, read_text
 from sim.scenario.poollimits import expected_pool_problems
 from sim.scenario.releases import refuses_sessions, release_problems
@@ -58,7 +60,9 @@ class _Reader:
         sources = zip(file.workload, self._nodes("workload"), strict=True)
         self._workload: tuple[Source, ...] = tuple(build.source(part, node) for part, node in sources)
         self._inject = build.injections(file.inject, self._nodes("inject"))
-        self._names = names_of(self._workload, self._inject)
+        self._operations = actions(file.operations, self._nodes("operations"))
+        spelled = bool(self._operations)
+        self._names = names_in(self._operations) if spelled else names_of(self._workload, self._inject)
         self._expect = {
             name: build.expect(part, self._tree.find("expect", name) or tree)
             for name, part in file.expect.items()
@@ -106,6 +110,7 @@ class _Reader:
             decide=dict(settings.decide),
             workload=self._workload,
             inject=self._inject,
+            operations=self._operations,
             until=build.until(settings.until),
             expect=self._expect.get(name),
             place=self._tree.place if written is None else written.keys.get(name, written.place),
@@ -128,6 +133,7 @@ class _Reader:
         yield from unknown
         yield from size_problems(variant.config, node, self._memory)
         sessions = any(isinstance(source, ScriptedSession | Fleet) for source in self._workload)
+        sessions = sessions or any(isinstance(what, Open) for _, what in self._operations)
         yield from scheduler_problems(
             variant.config,
             node,

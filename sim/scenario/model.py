@@ -12,6 +12,7 @@ from sim.scenario.errors import NOWHERE, Place
 from sim.scenario.values import Accept, Close
 
 if TYPE_CHECKING:
+    from sim.engines.marks import Timed
     from sim.engines.protocol import RetractHow
 
 Action = Literal["retract", "abort", "close", "timeout", "overlong", "second_turn", "refuse"]
@@ -200,7 +201,10 @@ class Expect(Placed):
 
 @dataclass(frozen=True, kw_only=True)
 class Variant(Placed):
-    """One run of a scenario: its configuration, its release, and what is expected of it."""
+    """One run of a scenario: its configuration, its release, and what is expected of it.
+
+    With `operations` there is neither workload nor injection nor bound.
+    """
 
     name: str
     config: RunConfig
@@ -210,6 +214,7 @@ class Variant(Placed):
     decide: Mapping[str, str] = field(default_factory=dict)
     workload: tuple[Source, ...] = ()
     inject: tuple[Injection, ...] = ()
+    operations: tuple[Timed, ...] = ()
     until: Until = field(default_factory=Until)
     expect: Expect | None = None
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
+from sim.engines.marks import Timed
+from sim.operations import Submit
 from sim.scenario.errors import ScenarioError
-from sim.scenario.model import Bursty, Fleet, Injection, Poisson, ScriptedSession, SingleRequest, Source, Turn
+from sim.scenario.model import Bursty, Fleet, Injection, Poisson, ScriptedSession, SingleRequest, Source
 
 _UNBOUNDED = 10**12
 
@@ -15,17 +17,21 @@ _UNBOUNDED = 10**12
 class Names:
     """The sessions and requests that a workload and its injections can make.
 
-    `requests` has the output tokens that each named request can reach at most.
+    `requests` has the output tokens that each named request can reach at most; `sessions` are those that a list
+    of operations names, `unsent` the ids that it names and never submits. `maker` is what makes all these.
     """
 
+    maker: str = "the workload"
     scripted: dict[str, ScriptedSession] = field(default_factory=dict)
     requests: dict[str, int] = field(default_factory=dict)
     generators: dict[str, Poisson | Bursty] = field(default_factory=dict)
     fleets: dict[str, Fleet] = field(default_factory=dict)
+    sessions: dict[str, None] = field(default_factory=dict)
+    unsent: set[str] = field(default_factory=set)
 
     def has_session(self, name: str) -> bool:
         """Whether a session of this name can come."""
-        return name in self.scripted or self.fleet_of(name) is not None
+        return name in self.scripted or name in self.sessions or self.fleet_of(name) is not None
 
     def longest_output(self, rid: str) -> int | None:
         """The output tokens that this request can reach; None if it can never come."""
@@ -63,7 +69,7 @@ class Names:
 
     def some_sessions(self) -> list[str]:
         """Names of sessions to suggest: all scripted ones, the first of each fleet."""
-        return [*self.scripted, *(f"{name}1" for name in self.fleets)]
+        return [*self.scripted, *self.sessions, *(f"{name}1" for name in self.fleets)]
 
     def some_requests(self) -> list[str]:
         """Ids of requests to suggest: all named ones, the first of each generator."""
@@ -80,14 +86,30 @@ def names_of(workload: Sequence[Source], inject: Sequence[Injection]) -> Names:
     for source in workload:
         if isinstance(source, ScriptedSession):
             names.scripted[source.name] = source
-            names.requests.update({turn.rid: _reach(turn) for turn in source.turns})
+            names.requests.update({turn.rid: _reach(turn.output, turn.stop, turn.ignore_eos) for turn in source.turns})
         elif isinstance(source, SingleRequest):
-            names.requests[source.rid] = _reach(source)
+            names.requests[source.rid] = _reach(source.output, source.stop, source.ignore_eos)
         elif isinstance(source, Fleet):
             names.fleets[source.name] = source
         else:
             names.generators[source.name] = source
     names.requests.update({i.rid: i.output for i in inject if i.rid is not None})
+    return names
+
+
+def names_in(operations: Sequence[Timed]) -> Names:
+    """The names of which these operations speak; a turn may be of a session that is never opened."""
+    names = Names(maker="the list of operations")
+    for _, what in operations:
+        if isinstance(what, str):
+            continue
+        if what.session is not None:
+            names.sessions[what.session] = None
+        if isinstance(what, Submit):
+            reach = _reach(what.what.max_new, what.what.stop_at, what.what.ignore_eos)
+            names.requests[what.request] = max(reach, names.requests.get(what.request, 0))
+        elif what.request is not None:
+            names.unsent.add(what.request)
     return names
 
 
@@ -115,10 +137,8 @@ def _made_too(source: Source, name: str, names: Names) -> bool:
     return isinstance(source, Fleet) and names.fleet_of(f"{name}1", other_than=name) is not None
 
 
-def _reach(spoken: Turn | SingleRequest) -> int:
-    if spoken.stop is None or spoken.ignore_eos:
-        return spoken.output
-    return min(spoken.output, spoken.stop)
+def _reach(output: int, stop: int | None, ignore_eos: bool) -> int:
+    return output if stop is None or ignore_eos else min(output, stop)
 
 
 def _most(generator: Poisson | Bursty) -> int:

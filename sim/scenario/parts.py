@@ -71,7 +71,8 @@ def _number(low: float, high: float, example: str) -> Read:
     return Read(read, {"type": "number", "minimum": low, "maximum": high})
 
 
-def _text(value: Any) -> str:
+def read_text(value: Any) -> str:
+    """A text that is not empty."""
     if not isinstance(value, str):
         spelled = f'"{str(value)[:64]}"' if isinstance(value, bool | int | float) else "`a few words`"
         raise ValueProblem(f"{shown(value)} is no text", f"write text, in quotes if need be: {spelled}")
@@ -125,8 +126,8 @@ _ACCEPTED = {"type": "integer", "minimum": 1, "maximum": 64}
 _PRIORITIES = {"type": "array", "items": _PRIORITY, "minItems": 1}
 
 Name = Annotated[str, Read(_name, {"type": "string", "pattern": f"^{_NAME}$", "not": {"const": "all"}})]
-Text = Annotated[str, Read(_text, {"type": "string", "minLength": 1})]
-Rid = Annotated[str, Read(_text, {"type": "string", "minLength": 1})]
+Text = Annotated[str, Read(read_text, {"type": "string", "minLength": 1})]
+Rid = Annotated[str, Read(read_text, {"type": "string", "minLength": 1})]
 Duration = Annotated[float, Read(values.duration, _DURATION)]
 PositiveDuration = Annotated[float, Read(values.positive_duration, _POSITIVE_DURATION)]
 Rate = Annotated[float, Read(values.rate, _RATE)]

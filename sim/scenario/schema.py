@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import Discriminator, Field, Tag
+from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
+from sim.scenario.errors import ValueProblem
 from sim.scenario.injections import ExpectPart, InjectPart
+from sim.scenario.operations import OperationPart
 from sim.scenario.parts import Name, Text
 from sim.scenario.pools import Pool
 from sim.scenario.settings import SettingsPart
@@ -30,8 +32,21 @@ class Settings(SettingsPart):
     pool: Pool = Field(description="The KV pool and its rows.", examples=[{"tokens": 1000}])
 
 
+_BESIDE = ("workload", "inject", "until")
+"""What cannot stand beside `operations`."""
+
+
 class ScenarioFile(Settings):
     """A kvledger scenario: what arrives, what happens to it, and what the books must say."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"required": ["workload"], "not": {"required": ["operations"]}},
+                {"required": ["operations"], "not": {"anyOf": [{"required": [key]} for key in _BESIDE]}},
+            ]
+        }
+    )
 
     name: Name | None = Field(
         default=None, description="Name; default: the file's.", examples=["retract-tail"]
@@ -40,7 +55,12 @@ class ScenarioFile(Settings):
         default=None, description="One line on what it shows.", examples=["a retried turn"]
     )
     workload: Annotated[list[SourcePart], Field(min_length=1)] = Field(
-        description="What arrives.", examples=[[{"request": "r1", "prompt": 20, "output": 12}]]
+        default=[], description="What arrives.", examples=[[{"request": "r1", "prompt": 20, "output": 12}]]
+    )
+    operations: Annotated[list[OperationPart], Field(min_length=1)] = Field(
+        default=[],
+        description="Exactly what is done, one after another; in place of workload, inject and until.",
+        examples=[[{"submit": "r1", "prompt": 20, "output": 12}, {"step": 12}]],
     )
     inject: list[InjectPart] = Field(
         default=[],
@@ -55,6 +75,24 @@ class ScenarioFile(Settings):
     expect: dict[str, Expected] = Field(
         default={}, description="What each variant must show.", examples=[{"default": {"verdict": "clean"}}]
     )
+
+    @model_validator(mode="after")
+    def _something_happens(self) -> Self:
+        if not self.operations:
+            if not self.workload:
+                advice = "write e.g. `workload: [{request: r1, prompt: 20, output: 12}]`"
+                raise ValueProblem("`workload` is missing", advice)
+            return self
+        given: list[tuple[str, ...]] = [(key,) for key in _BESIDE if key in self.model_fields_set]
+        given += [
+            ("variants", name, "until")
+            for name, part in (self.variants or {}).items()
+            if part is not None and "until" in part.model_fields_set
+        ]
+        if given:
+            what = f"`{given[0][-1]}` cannot stand beside `operations`, which say exactly what happens"
+            raise ValueProblem(what, "leave one of the two out", given[0])
+        return self
 
 
 def json_schema() -> dict[str, Any]:

@@ -90,14 +90,14 @@ def bound_problems(triggers: Sequence[Trigger], until: Until) -> Iterator[Scenar
 
 
 def expectation_problems(expect: Expect, names: Names) -> Iterator[ScenarioError]:
-    """Expectations about what the workload never makes."""
+    """Expectations about what is never made."""
     clean = [entry for entry in expect.verdicts if entry.verdict == "clean"]
     if clean and len(expect.verdicts) > 1:
         yield ScenarioError(
             clean[0].place, "`clean` stands beside other verdicts", "leave one of the two out"
         )
     for entry in expect.verdicts:
-        if entry.request is not None:
+        if entry.request is not None and entry.request not in names.unsent:
             yield from _unknown_request(entry.request, names, entry.place)
         if entry.session is not None:
             yield from _unknown_session(entry.session, names, entry.place)
@@ -112,10 +112,10 @@ def expectation_problems(expect: Expect, names: Names) -> Iterator[ScenarioError
 def _unknown_session(name: str, names: Names, place: Place) -> Iterator[ScenarioError]:
     if not names.has_session(name):
         advice = choose(name, names.some_sessions(), "session")
-        yield ScenarioError(place, f"the workload opens no session `{name}`", advice)
+        yield ScenarioError(place, f"{names.maker} opens no session `{name}`", advice)
 
 
 def _unknown_request(rid: str, names: Names, place: Place) -> Iterator[ScenarioError]:
     if names.longest_output(rid) is None:
         advice = choose(rid, names.some_requests(), "request")
-        yield ScenarioError(place, f"the workload makes no request `{rid}`", advice)
+        yield ScenarioError(place, f"{names.maker} makes no request `{rid}`", advice)

@@ -81,6 +81,7 @@ def conforms(value, rule):
         "minItems",
         "maxItems",
         "minProperties",
+        "maxProperties",
         "minimum",
         "maximum",
         "exclusiveMinimum",
@@ -130,6 +131,8 @@ def _members(value, rule):
     named, other = rule.get("properties", {}), rule.get("additionalProperties", True)
     if not set(rule.get("required", ())) <= set(value) or len(value) < rule.get("minProperties", 0):
         return False
+    if len(value) > rule.get("maxProperties", len(value)):
+        return False
     if other is False and not set(value) <= set(named):
         return False
     if not all(conforms(key, rule.get("propertyNames", {})) for key in value):
@@ -142,6 +145,54 @@ def _members(value, rule):
 def models():
     """Every mapping that the schema describes."""
     return {"ScenarioFile": SCHEMA, **SCHEMA["$defs"]}
+
+
+OPERATIONS = """\
+pool: {tokens: 1000}
+operations:
+  - {open: a, timeout: 0.87}
+  - {submit: a/1, session: a, prompt: 20, output: 0}
+  - {submit: r1, prompt: [{x: 16}, {r1: 5}], output: 3, stop_at: 2, ignore_eos: true, priority: 5, accept: [1, 3]}
+  - {step: 3}
+  - {retract: a/1, how: memory}
+  - {retract: [a/1, r1]}
+  - {retract: all}
+  - {refuse: a/2, times: 2}
+  - {abort: a/1}
+  - {close: a}
+  - {expire: a}
+  - {wait: 500ms}
+  - {reap: true}
+"""
+
+
+def test_a_scenario_with_every_operation_conforms_and_loads(scenario):
+    assert len(scenario(OPERATIONS).variants["default"].operations) == 14
+    assert conforms(parse(OPERATIONS, "f.yaml").plain(), SCHEMA)
+
+
+@pytest.mark.parametrize(
+    ("right", "wrong"),
+    [
+        ("{open: a, timeout: 0.87}", "{opne: a}"),
+        ("prompt: 20", "prompt: 0"),
+        ("{x: 16}", "{}"),
+        ("{x: 16}", "{x: 16, y: 1}"),
+        ("[{x: 16}, {r1: 5}]", "[]"),
+        ("how: memory", "how: hard"),
+        ("[a/1, r1]", "[]"),
+        ("times: 2", "times: 0"),
+        ("wait: 500ms", "wait: often"),
+        ("reap: true", "reap: false"),
+        ("operations:", "until: 3s\noperations:"),
+        ("operations:", "inject: []\noperations:"),
+        ("operations:", "workload: [{request: r, prompt: 1, output: 1}]\noperations:"),
+    ],
+)
+def test_operations_that_the_loader_refuses_do_not_conform(refusal, right, wrong):
+    assert right in OPERATIONS
+    assert refusal(OPERATIONS.replace(right, wrong, 1))
+    assert not conforms(parse(OPERATIONS.replace(right, wrong, 1), "f.yaml").plain(), SCHEMA)
 
 
 def test_a_scenario_with_every_construct_conforms_and_loads(scenario):

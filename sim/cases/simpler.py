@@ -31,7 +31,7 @@ def simpler_operations(what: Any) -> Iterator[Any]:
 
 
 def _simpler_requests(request: Request) -> Iterator[Request]:
-    plain = {"stop_at": None, "ignore_eos": False, "priority": None, "accept": (1,), "session": None}
+    plain: dict[str, Any] = {"stop_at": None, "ignore_eos": False, "priority": None, "accept": (1,), "session": None}
     for name, value in plain.items():
         if getattr(request, name) != value:
             yield replace(request, **{name: value})

@@ -81,7 +81,7 @@ class Campaign:
         self._found: dict[Fault, Found] = {}
 
     def run(self) -> Iterator[Found | Smallest | None]:
-        """Findings as they come, in the order of the seeds, then each again as small as it gets; None: some progress."""
+        """Findings in the order of the seeds, then each again, as small as it gets; None: some progress."""
         with Hands(self.plan.jobs) as hands:
             shrinking: list[Task[Smallest]] = []
             for played in self._played(hands):

@@ -55,9 +55,10 @@ def smallest(player: Player, case: Case, fault: Fault, attempts: int) -> Smalles
 
     shrinking = Shrinking(case.config, case.actions, shown, _SECONDS, attempts=attempts)
     config, actions = shrinking.shrink()
+    trial = player.play(config, actions)
     return Smallest(
-        seed=case.seed, fault=fault, config=config, actions=tuple(actions),
-        seen=tuple(player.play(config, actions).seen), drawn=len(lumps(case.actions)), attempts=shrinking.tried,
+        seed=case.seed, fault=fault, config=config, actions=trial.actions, seen=tuple(trial.seen),
+        drawn=len(lumps(case.actions)), attempts=shrinking.tried,
         fixed_by=tuple(_fixed_by(player.subject, config, actions, fault)),
     )  # fmt: skip
 

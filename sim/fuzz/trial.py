@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 
+from sim.cases.hooks import hook
 from sim.cases.watch import Watch
 from sim.clock import PATIENCE, Ending
 from sim.config import RunConfig
-from sim.driver import Driver, Over
 from sim.engines.marks import STEP, Timed
 from sim.engines.model import ModelEngine
+from sim.engines.protocol import StepReport
 from sim.engines.select import Engines
 from sim.fuzz.faults import Fault, Telling
 from sim.fuzz.occurred import Reports
 from sim.fuzz.subject import Subject
 from sim.ledger.verdicts import Verdict
+from sim.play import play
 from sim.setup import Stage
 
 
@@ -32,11 +35,12 @@ class Seen:
 
 @dataclass(kw_only=True)
 class Trial:
-    """What one case came to."""
+    """What one case came to; `actions` are all that were done, up to the crash, if it crashed."""
 
     seen: list[Seen]
     iterations: int
     ending: Ending
+    actions: tuple[Timed, ...]
     operations: Counter[str] = field(default_factory=Counter)
     events: Counter[str] = field(default_factory=Counter)
 
@@ -66,65 +70,76 @@ class Player:
         self._engines.close()
 
     def play(self, config: RunConfig, actions: Sequence[Timed], *, counted: bool = False) -> Trial:
-        """The whole case; `counted` says what happened, too."""
+        """The whole case; `counted` says what happened, too.
+
+        Work that waits at the end is given the time to show that it waits in vain.
+        """
         with Stage(self._identity, config, None, engines=self._engines) as stage:
-            watch: Watch | Reports | None = None
-            if counted:
-                engine = stage.engine
-                watch = Watch(engine) if isinstance(engine, ModelEngine) else Reports()
-            opened: list[int] = []
-            ending = _play(stage.driver, actions, watch, opened)
+            listener = _Listener(stage, counted=counted)
+            ending = play(stage.driver, listener.hear(actions), config)
             stage.end(ending)
-            frames = stage.driver.crashed.frames if stage.driver.crashed is not None else ()
+            crash = stage.driver.crashed
             found = [
-                Seen(fault=shown.fault, verdict=shown.verdict, at=_known_at(opened, shown.verdict, len(actions)))
-                for shown in Telling(actions).faults(stage.verdicts, frames)
+                Seen(fault=shown.fault, verdict=shown.verdict, at=listener.known_at(shown.verdict))
+                for shown in Telling(actions).faults(stage.verdicts, () if crash is None else crash.frames)
             ]
-            trial = Trial(seen=found, iterations=stage.driver.iteration, ending=ending)
-            if watch is not None:
-                trial.operations, trial.events = watch.operations, watch.events
+            trial = Trial(seen=found, iterations=stage.driver.iteration, ending=ending, actions=tuple(listener.done))
+            if listener.watch is not None:
+                if crash is not None:
+                    listener.watch.died(crash)
+                trial.operations, trial.events = listener.watch.operations, listener.watch.events
                 if ending == "stuck":
                     trial.events["stuck"] += 1
             return trial
 
 
-def _known_at(ends: list[int], verdict: Verdict, length: int) -> int:
-    """The operation in which the verdict's event lies; one found after the end needs all of them.
+class _Listener:
+    """Hears what is played: which event ended each action, and what happened."""
 
-    `ends` has for each operation the number of the last event in it.
-    """
-    for at, end in enumerate(ends):
-        if verdict.event <= end:
-            return at
-    return length - 1
+    def __init__(self, stage: Stage, *, counted: bool) -> None:
+        self.watch: Watch | Reports | None = None
+        self.done: list[Timed] = []
+        self._driver = stage.driver
+        self._ends: list[int] = []
+        self._closed: tuple[str, ...] = ()
+        self._report: StepReport | None = None
+        if counted:
+            engine = stage.engine
+            self.watch = Watch(engine) if isinstance(engine, ModelEngine) else Reports()
+            hook(stage.driver, "step", result=self._stepped)
+            hook(stage.driver, "advance", result=self._advanced)
+            hook(stage.driver, "reap", result=self._advanced)
 
+    def _stepped(self, report: StepReport) -> None:
+        self._report = report
 
-def _play(
-    driver: Driver, actions: Sequence[Timed], watch: Watch | Reports | None, ends: list[int]
-) -> Ending:
-    now, barren = -1.0, 0
-    closed: tuple[str, ...] = ()
-    for time, what in actions:
-        if watch is not None:
-            watch.before(time, what)
-        try:
-            report = None
-            closed = ()
-            if time > now:
-                closed = driver.advance(time)
-                now = time
-            if what == STEP:
-                report = driver.step()
-                barren = 0 if report.progressed else barren + 1
-            elif not isinstance(what, str):
-                driver.do(what)
-                barren = 0
-        except Over:
-            if watch is not None and driver.crashed is not None:
-                watch.died(driver.crashed)
-            return "crash"
-        ends.append(driver.event)
-        if watch is not None:
-            watch.after((closed, report))
-    engine = driver.engine
-    return "stuck" if barren >= PATIENCE and engine.waiting and not engine.running else "done"
+    def _advanced(self, closed: tuple[str, ...]) -> None:
+        self._closed = closed
+
+    def hear(self, actions: Sequence[Timed]) -> Iterator[Timed]:
+        """The actions; then iterations as long as it may turn out that work waits in vain."""
+        time = 0.0
+        for action in actions:
+            time = action[0]
+            yield from self._one(action)
+        engine = self._driver.engine
+        for _ in range(PATIENCE):
+            if not engine.waiting or engine.running:
+                return
+            yield from self._one((time, STEP))
+
+    def _one(self, action: Timed) -> Iterator[Timed]:
+        watch = self.watch
+        self.done.append(action)
+        if watch is None:
+            yield action
+        else:
+            self._closed, self._report = (), None
+            watch.before(*action)
+            yield action
+            watch.after((self._closed, self._report))
+        self._ends.append(self._driver.event)
+
+    def known_at(self, verdict: Verdict) -> int:
+        """The index of the action in which the verdict's event lies; one found after the end needs all of them."""
+        return min(bisect_left(self._ends, verdict.event), len(self.done) - 1)

@@ -14,6 +14,8 @@ from sim.errors import InputError
 
 AUDITS = ("off", "idle", "step", "event")
 DEVICES = ("auto", "cpu", "cuda")
+PROFILES = ("quick", "ci", "soak")
+VERDICTS = ("leak", "double-free", "alias", "silent", "false-alarm", "watermark", "corrupt", "stuck", "crash")
 LISTS = ("releases", "fixes", "policies", "scenarios")
 
 
@@ -83,6 +85,7 @@ def _parser() -> ArgumentParser:
     parser = _Parser(prog="kvledger", description="An LLM scheduler's memory books, audited event by event.")
     sub = parser.add_subparsers(dest="command", required=True, metavar="COMMAND", parser_class=_Parser)
     _add_run(sub.add_parser("run", help="run scenario files or folders"))
+    _add_fuzz(sub.add_parser("fuzz", help="random runs until the books break; the smallest scenario that shows it"))
     _add_replay(sub.add_parser("replay", help="play a recorded run on an engine"))
     _add_report(sub.add_parser("report", help="figures and report.html for runs, side by side"))
     _add_oracle(sub.add_parser("oracle", help="sources of the real scheduler: fetch them, list them"))
@@ -104,6 +107,23 @@ def _add_run(run: ArgumentParser) -> None:
     run.set_defaults(do=commands.run)
 
 
+def _add_fuzz(fuzz: ArgumentParser) -> None:
+    fuzz.add_argument("--profile", choices=PROFILES, default="quick", help="how much: a look, a pull request, a night")
+    fuzz.add_argument("--max-examples", type=_count, metavar="N", help="so many cases")
+    fuzz.add_argument("--minutes", type=_minutes, metavar="M", help="as many cases as this time allows")
+    fuzz.add_argument("--seed", type=_seed, metavar="N", help="the first seed; each case has the next one")
+    fuzz.add_argument("--jobs", type=_count, metavar="N", help="processes (default: one per core)")
+    fuzz.add_argument("--only", type=_verdicts, default=(), metavar="V,V", help="only these verdicts, e.g. leak,alias")
+    fuzz.add_argument(
+        "--accept", type=Path, action="append", default=[], metavar="FILE", help="known faults; may be given again"
+    )
+    fuzz.add_argument("--regressions", type=Path, metavar="DIR", help="scenarios of operations that are played first")
+    fuzz.add_argument("--out", type=Path, default=Path("out/fuzz"), metavar="DIR", help="where findings go (out/fuzz)")
+    _add_source(fuzz)
+    _add_release(fuzz)
+    fuzz.set_defaults(do=commands.fuzz)
+
+
 def _add_replay(replay: ArgumentParser) -> None:
     replay.add_argument("ops", type=Path, metavar="OPS", help="the ops.jsonl of a run")
     replay.add_argument("--out", type=Path, metavar="DIR", help="where to write (default: nowhere)")
@@ -115,21 +135,29 @@ def _add_replay(replay: ArgumentParser) -> None:
 
 def _add_engine(command: ArgumentParser) -> None:
     """Options of what runs: engine, release, device, audit."""
+    _add_source(command)
+    _add_release(command)
+    command.add_argument("--device", choices=DEVICES, default="auto", help="where the tensors live")
+    command.add_argument("--audit", choices=AUDITS, help="how often the books are recounted from the tensors")
+    command.add_argument("--json", action="store_true", help="one JSON document on stdout, nothing else")
+
+
+def _add_source(command: ArgumentParser) -> None:
     command.add_argument(
         "--engine", default="model", metavar="ENGINE", help="model (default), sglang==VERSION, or sglang (installed)"
     )
     command.add_argument(
         "--sglang-src", type=Path, metavar="PATH", help="the sources of sglang: a checkout, or an unpacked wheel"
     )
+
+
+def _add_release(command: ArgumentParser) -> None:
     command.add_argument("--release", metavar="NAME", help="another release, without any revert or addition")
     command.add_argument(
         "--revert", type=_numbers, default=(), metavar="N,N", help="take these fixes out as well"
     )
     command.add_argument("--add", type=_numbers, default=(), metavar="N,N", help="put these fixes in as well")
     command.add_argument("--policy", type=_policy, metavar="FILE:CLASS", help="a policy of your own")
-    command.add_argument("--device", choices=DEVICES, default="auto", help="where the tensors live")
-    command.add_argument("--audit", choices=AUDITS, help="how often the books are recounted from the tensors")
-    command.add_argument("--json", action="store_true", help="one JSON document on stdout, nothing else")
 
 
 def _add_report(report: ArgumentParser) -> None:
@@ -166,6 +194,30 @@ def _seed(text: str) -> int:
     if not text.isascii() or not text.isdigit() or int(text) >= 1 << 63:
         raise ArgumentTypeError(f"{text!r} is no seed; write a whole number from 0 to 2^63 - 1")
     return int(text)
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 0 < int(text) < 1 << 31:
+        raise ArgumentTypeError(f"{text!r} is no number of them; write a whole number from 1 on")
+    return int(text)
+
+
+def _minutes(text: str) -> float:
+    try:
+        minutes = float(text)
+    except ValueError:
+        minutes = 0.0
+    if not 0 < minutes < 1e6:
+        raise ArgumentTypeError(f"{text!r} is no time; write minutes, e.g. 10 or 0.5")
+    return minutes
+
+
+def _verdicts(text: str) -> tuple[str, ...]:
+    names = tuple(part.strip() for part in text.split(","))
+    for name in names:
+        if name not in VERDICTS:
+            raise ArgumentTypeError(f"{name!r} is no verdict; write some of {','.join(VERDICTS)}")
+    return names
 
 
 def _policy(text: str) -> str:

@@ -62,6 +62,15 @@ def run(args: Namespace) -> int:
     return status
 
 
+def fuzz(args: Namespace) -> int:
+    """Random runs until the books break."""
+    args.device = "cpu"
+    choice = _choice(args)
+    command: Any = import_module("sim.fuzz.command")
+    status: int = command.fuzz(args, choice)
+    return status
+
+
 def replay(args: Namespace) -> int:
     """Play a recorded run on an engine, or on two in lockstep."""
     choice = _choice(args)

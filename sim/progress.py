@@ -31,12 +31,16 @@ class Progress:
             if now - last >= _PERIOD:
                 last = now
                 rate = event / (now - start)
-                text = f"{scenario} {variant}: {event} events, {time:.1f} s simulated, {rate:,.0f} events/s"
-                self._stream.write(f"\r\x1b[2K{text[:99]}")
-                self._stream.flush()
-                self._written = True
+                self.show(f"{scenario} {variant}: {event} events, {time:.1f} s simulated, {rate:,.0f} events/s")
 
         return notice
+
+    def show(self, text: str) -> None:
+        """Write the line."""
+        if self._on:
+            self._stream.write(f"\r\x1b[2K{text[:99]}")
+            self._stream.flush()
+            self._written = True
 
     def clear(self) -> None:
         """Take the line away."""

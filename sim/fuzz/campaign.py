@@ -22,8 +22,16 @@ _AHEAD = 3
 
 
 @dataclass(frozen=True, kw_only=True)
+class Kept:
+    """A case that was found before: played first."""
+
+    origin: str
+    case: Case
+
+
+@dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What to play: so many cases from the first seed on, or as many as the time allows."""
+    """What to play: the cases kept, then so many from the first seed on, or as many as the time allows."""
 
     subject: Subject
     first_seed: int
@@ -33,13 +41,16 @@ class Plan:
     attempts: int = 1500
     most: int = 1000
     accepted: Accepted = field(default_factory=Accepted)
+    only: frozenset[str] = frozenset()
+    kept: tuple[Kept, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Played:
     """One case as its process tells of it: each fault with the size of its first verdict."""
 
-    seed: int
+    origin: str
+    case: Case | int
     faults: tuple[tuple[Fault, int], ...]
     iterations: int
     operations: Counter[str]
@@ -49,12 +60,12 @@ class Played:
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """A fault, and the first seed that shows it."""
+    """A fault, and the first case that shows it."""
 
-    seed: int
+    origin: str
+    case: Case
     fault: Fault
     size: int
-    number: int
 
 
 @dataclass(kw_only=True)
@@ -82,29 +93,30 @@ class Campaign:
 
     def run(self) -> Iterator[Found | Smallest | None]:
         """Findings in the order of the seeds, then each again, as small as it gets; None: some progress."""
-        with Hands(self.plan.jobs) as hands:
+        plan = self.plan
+        with Hands(plan.jobs) as hands:
             shrinking: list[Task[Smallest]] = []
             for played in self._played(hands):
-                if played is None:
-                    yield None
-                    continue
-                found = self._judge(played)
+                found = None if played is None else self._judge(played)
                 if found is not None:
                     shrinking.append(
-                        hands.submit(shrink, self.plan.subject, found.seed, found.fault, self.plan.attempts)
+                        hands.submit(shrink, plan.subject, found.case, found.origin, found.fault, plan.attempts)
                     )
+                if played is None or found is not None:
                     yield found
-                    if len(self._found) >= self.plan.most:
-                        break
+                if len(self._found) >= plan.most:
+                    break
             for task in shrinking:
                 try:
                     yield hands.result(task)
                 except Lost:
-                    self.tally.lost.append(f"making seed {task.given[1]} small")
+                    self.tally.lost.append(f"{task.given[2]}: a process ended while the case was made small")
 
     def _played(self, hands: Hands) -> Iterator[Played | None]:
-        """Every case in the order of the seeds; None after each batch."""
+        """The cases kept, then every case in the order of the seeds; None after each batch."""
         plan = self.plan
+        if plan.kept:
+            yield from self._batch(hands, hands.submit(replay, plan.subject, plan.kept))
         end = None if plan.minutes is None else monotonic() + 60 * plan.minutes
         ahead: deque[Task[list[Played]]] = deque()
         next_seed, last = plan.first_seed, plan.first_seed + plan.cases
@@ -123,16 +135,19 @@ class Campaign:
             yield from hands.result(task)
         except Lost:
             # One of them ends any process that plays it: each on its own.
-            for seed in task.given[1]:
+            subject, many = task.given
+            for at in range(len(many)):
+                one = many[at : at + 1]
                 try:
-                    yield from hands.result(hands.submit(play, self.plan.subject, range(seed, seed + 1)))
+                    yield from hands.result(hands.submit(task.do, subject, one))
                 except Lost:
-                    self.tally.lost.append(f"seed {seed}")
+                    name = f"seed {one[0]}" if isinstance(one, range) else one[0].origin
+                    self.tally.lost.append(f"{name}: no process survives this case")
 
     def _judge(self, played: Played) -> Found | None:
         """Count a case; what it shows first, but for what is known, is found if it is new."""
         tally = self.tally
-        tally.cases += 1
+        tally.cases += isinstance(played.case, int)
         tally.iterations += played.iterations
         tally.faulty += bool(played.faults)
         tally.operations += played.operations
@@ -143,13 +158,14 @@ class Campaign:
             if fault in self.plan.accepted:
                 tally.known[fault] += 1
                 continue
+            if self.plan.only and fault.verdict not in self.plan.only:
+                continue
             # What comes after it in the same case may follow from it.
             tally.times[fault] += 1
             if fault in self._found:
                 return None
-            found = self._found[fault] = Found(
-                seed=played.seed, fault=fault, size=size, number=len(self._found) + 1
-            )
+            case = case_of(played.case) if isinstance(played.case, int) else played.case
+            found = self._found[fault] = Found(origin=played.origin, case=case, fault=fault, size=size)
             return found
         return None
 
@@ -175,22 +191,28 @@ def case_of(seed: int) -> Case:
 
 def play(subject: Subject, seeds: range) -> list[Played]:
     """Play these seeds."""
-    return [_one(_player(subject), seed) for seed in seeds]
+    return [_one(_player(subject), f"seed {seed}", case_of(seed), seed) for seed in seeds]
 
 
-def _one(player: Player, seed: int) -> Played:
-    case = case_of(seed)
+def replay(subject: Subject, kept: tuple[Kept, ...]) -> list[Played]:
+    """Play these cases."""
+    return [_one(_player(subject), one.origin, one.case, one.case) for one in kept]
+
+
+def _one(player: Player, origin: str, case: Case, told: Case | int) -> Played:
     try:
         trial = player.play(case.config, case.actions, counted=True)
     except OurFault as error:
         none: Counter[str] = Counter()
-        return Played(seed=seed, faults=(), iterations=0, operations=none, events=none, ours=f"seed {seed}: {error}")
+        return Played(
+            origin=origin, case=told, faults=(), iterations=0, operations=none, events=none, ours=f"{origin}: {error}"
+        )
     return Played(
-        seed=seed, faults=tuple((seen.fault, seen.verdict.size) for seen in trial.seen), iterations=trial.iterations,
-        operations=trial.operations, events=trial.events,
+        origin=origin, case=told, faults=tuple((seen.fault, seen.verdict.size) for seen in trial.seen),
+        iterations=trial.iterations, operations=trial.operations, events=trial.events,
     )  # fmt: skip
 
 
-def shrink(subject: Subject, seed: int, fault: Fault, attempts: int) -> Smallest:
-    """Make the case of a seed small."""
-    return smallest(_player(subject), case_of(seed), fault, attempts)
+def shrink(subject: Subject, case: Case, origin: str, fault: Fault, attempts: int) -> Smallest:
+    """Make a case small."""
+    return smallest(_player(subject), case, origin, fault, attempts)

@@ -12,6 +12,7 @@ from sim.engines.marks import Timed
 from sim.fuzz.faults import Fault
 from sim.fuzz.subject import Subject
 from sim.fuzz.trial import Player, Seen
+from sim.ledger.verdicts import Verdict
 
 _SECONDS = 300.0
 """Attempts bound the work, so that the same seed gives the same case anywhere; this is for what hangs."""
@@ -21,11 +22,12 @@ _SECONDS = 300.0
 class Smallest:
     """A case made small. `before`: the faults that it shows before its own; `fixed_by`: fixes that take it away."""
 
-    seed: int
+    origin: str
     fault: Fault
     config: RunConfig
     actions: tuple[Timed, ...]
     seen: tuple[Seen, ...]
+    verdicts: tuple[Verdict, ...]
     drawn: int
     attempts: int
     fixed_by: tuple[int, ...] = ()
@@ -46,7 +48,7 @@ class Smallest:
         return tuple(seen.fault for seen in self.seen[: self.seen.index(self.own)])
 
 
-def smallest(player: Player, case: Case, fault: Fault, attempts: int) -> Smallest:
+def smallest(player: Player, case: Case, origin: str, fault: Fault, attempts: int) -> Smallest:
     """Make the case small; it shows the fault as it is."""
 
     def shown(config: RunConfig, actions: Sequence[Timed]) -> int | None:
@@ -57,8 +59,8 @@ def smallest(player: Player, case: Case, fault: Fault, attempts: int) -> Smalles
     config, actions = shrinking.shrink()
     trial = player.play(config, actions)
     return Smallest(
-        seed=case.seed, fault=fault, config=config, actions=trial.actions, seen=tuple(trial.seen),
-        drawn=len(lumps(case.actions)), attempts=shrinking.tried,
+        origin=origin, fault=fault, config=config, actions=trial.actions, seen=tuple(trial.seen),
+        verdicts=trial.verdicts, drawn=len(lumps(case.actions)), attempts=shrinking.tried,
         fixed_by=tuple(_fixed_by(player.subject, config, actions, fault)),
     )  # fmt: skip
 

@@ -1,4 +1,4 @@
-"""What is fuzzed: a release of the model, fixes taken out or put in, under a policy of the user's; or a real release."""
+"""What is fuzzed: a release of the model, with or without some fixes, under a policy of the user's; or a real one."""
 
 from __future__ import annotations
 

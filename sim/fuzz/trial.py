@@ -41,6 +41,7 @@ class Trial:
     iterations: int
     ending: Ending
     actions: tuple[Timed, ...]
+    verdicts: tuple[Verdict, ...]
     operations: Counter[str] = field(default_factory=Counter)
     events: Counter[str] = field(default_factory=Counter)
 
@@ -83,7 +84,10 @@ class Player:
                 Seen(fault=shown.fault, verdict=shown.verdict, at=listener.known_at(shown.verdict))
                 for shown in Telling(actions).faults(stage.verdicts, () if crash is None else crash.frames)
             ]
-            trial = Trial(seen=found, iterations=stage.driver.iteration, ending=ending, actions=tuple(listener.done))
+            trial = Trial(
+                seen=found, iterations=stage.driver.iteration, ending=ending, actions=tuple(listener.done),
+                verdicts=tuple(stage.verdicts),
+            )  # fmt: skip
             if listener.watch is not None:
                 if crash is not None:
                     listener.watch.died(crash)

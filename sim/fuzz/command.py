@@ -1,0 +1,128 @@
+"""`kvledger fuzz`: plays a campaign, prints what it finds as it finds it, leaves a folder for each finding."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import sys
+from argparse import Namespace
+from pathlib import Path
+from time import monotonic
+
+from sim.engines.select import Choice, release_of
+from sim.errors import InputError
+from sim.fuzz.accept import load_accepted
+from sim.fuzz.campaign import Campaign, Found, Plan
+from sim.fuzz.kept import kept_cases
+from sim.fuzz.leave import Left, folder_for, leave, leave_drawn
+from sim.fuzz.profiles import PROFILES, Profile
+from sim.fuzz.report import announced, follows, lines, missing, summary
+from sim.fuzz.smallest import Smallest
+from sim.fuzz.subject import DEFAULT_RELEASE, Subject
+from sim.progress import Progress
+from sim.record import prepare, write_whole
+
+REGRESSIONS = Path("scenarios/regressions")
+
+
+def fuzz(args: Namespace, choice: Choice) -> int:
+    """0: nothing found; 1: found; 4: a fault of ours."""
+    profile = PROFILES[args.profile]
+    plan = _plan(args, choice, profile)
+    prepare(args.out)
+    print(f"fuzzing {plan.subject.title}, {_extent(plan)}, from seed {plan.first_seed}", flush=True)
+    run = _Run(plan, args.out)
+    try:
+        run.all()
+    except KeyboardInterrupt:
+        run.progress.clear()
+        print("\nstopped; what has been found so far:")
+        run.conclude()
+        raise
+    run.conclude()
+    absent = missing(plan, run.campaign.tally)
+    if run.campaign.tally.ours or run.campaign.tally.lost:
+        return 4
+    if any(not follows(plan, small) for small, _ in run.findings):
+        return 1
+    if profile.strict and absent:
+        print(f"--profile {args.profile}: {len(absent)} kinds did not occur; play more cases, or see why they cannot")
+        return 1
+    return 0
+
+
+class _Run:
+    """One campaign on its way: findings are printed and written at once."""
+
+    def __init__(self, plan: Plan, out: Path) -> None:
+        self.plan = plan
+        self.campaign = Campaign(plan)
+        self.findings: list[tuple[Smallest, Left]] = []
+        self.progress = Progress(sys.stderr)
+        self._out = out
+        self._folders: dict[str, Path] = {}
+        self._begun = monotonic()
+
+    def all(self) -> None:
+        """Play the whole plan."""
+        for news in self.campaign.run():
+            self.progress.clear()
+            if isinstance(news, Found):
+                self._found(news)
+            elif isinstance(news, Smallest):
+                self.findings.append((news, leave(self.plan.subject, news, self._folders[str(news.fault)])))
+            tally = self.campaign.tally
+            rate = tally.iterations / max(monotonic() - self._begun, 0.001)
+            self.progress.show(f"{tally.cases:,} cases, {rate:,.0f} iterations/s, {len(self._folders)} faults")
+        self.progress.clear()
+
+    def _found(self, found: Found) -> None:
+        print(announced(found), flush=True)
+        folder = self._folders[str(found.fault)] = folder_for(self._out, found)
+        left = leave_drawn(self.plan.subject, found, folder)
+        if left.problem is not None:
+            print(f"  {left.problem}", flush=True)
+
+    def conclude(self) -> None:
+        """The report."""
+        for line in lines(self.plan, self.campaign.tally, self.findings):
+            print(line)
+        write_whole(self._out / "fuzz.json", summary(self.plan, self.campaign.tally, self.findings))
+
+
+def _plan(args: Namespace, choice: Choice, profile: Profile) -> Plan:
+    subject = _subject(args, choice)
+    subject.check()
+    seed = args.seed
+    if seed is None:
+        seed = secrets.randbelow(1 << 31) if profile.fresh else 0
+    minutes = profile.minutes if args.minutes is None else args.minutes
+    cases = profile.cases
+    if args.max_examples is not None:
+        cases, minutes = args.max_examples, args.minutes
+    return Plan(
+        subject=subject, first_seed=seed, cases=cases, minutes=minutes, attempts=profile.attempts,
+        jobs=args.jobs or os.cpu_count() or 1, accepted=load_accepted(args.accept), only=frozenset(args.only),
+        kept=kept_cases(args.regressions, args.out),
+    )  # fmt: skip
+
+
+def _subject(args: Namespace, choice: Choice) -> Subject:
+    release = args.release
+    if choice.real:
+        if release is not None:
+            raise InputError(f"--release: {choice.spec} is the release that it is; leave --release out, or --engine")
+        # What a scenario of it says: the release of ours that it is, or the nearest there is.
+        from sim.engines.select import Engines
+
+        with Engines(choice) as engines:
+            release = release_of(engines.source.version)
+    return Subject(
+        release=release or DEFAULT_RELEASE, revert=tuple(sorted(set(args.revert))), add=tuple(sorted(set(args.add))),
+        policy=args.policy, choice=choice,
+    )  # fmt: skip
+
+
+def _extent(plan: Plan) -> str:
+    length = f"{plan.cases:,} cases" if plan.minutes is None else f"{plan.minutes:g} minutes"
+    return f"{length} on {plan.jobs} processes"

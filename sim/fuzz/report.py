@@ -1,0 +1,132 @@
+"""What a campaign has come to: the findings, and what occurred. The same for the same seeds, on any machine."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from textwrap import wrap
+from typing import Any
+
+from sim.cases.kinds import EVENTS, OPERATIONS
+from sim.fuzz.campaign import Found, Plan, Tally
+from sim.fuzz.faults import Fault
+from sim.fuzz.leave import Left
+from sim.fuzz.occurred import TOLD
+from sim.fuzz.smallest import Smallest
+
+WIDTH = 100
+_OURS = "please report it with this line"
+
+
+def announced(found: Found) -> str:
+    """One line for a finding, before it is made small."""
+    fault = found.fault
+    return f"{found.origin}: {fault.verdict} {found.size:+d} in pool {fault.pool}: {fault.cause}"
+
+
+def missing(plan: Plan, tally: Tally) -> list[str]:
+    """The kinds of operations and events that never occurred, of those that can be told."""
+    kinds = TOLD if plan.subject.choice.real else EVENTS
+    return [k for k in OPERATIONS if not tally.operations[k]] + [k for k in kinds if not tally.events[k]]
+
+
+def lines(plan: Plan, tally: Tally, findings: Sequence[tuple[Smallest, Left]]) -> Iterator[str]:
+    """The whole report."""
+    yield ""
+    yield f"fuzzed {plan.subject.title}"
+    last = plan.first_seed + tally.cases - 1
+    yield (
+        f"seeds {plan.first_seed} to {last}: {tally.cases:,} cases, {tally.iterations:,} iterations, each checked; "
+        f"{_count(tally.faulty, 'case')} with faults"
+    )
+    yield ""
+    own = [(small, left) for small, left in findings if not follows(plan, small)]
+    after = [(small, left) for small, left in findings if follows(plan, small)]
+    yield f"{_count(len(own), 'fault')} found" if own else "nothing found"
+    for number, (small, left) in enumerate(own, 1):
+        yield from _finding(number, small, left, tally.times)
+    if after:
+        yield ""
+        yield f"{_count(len(after), 'fault')} seen only after another one, from which it may follow"
+        for number, (small, left) in enumerate(after, len(own) + 1):
+            yield from _finding(number, small, left, tally.times)
+    if tally.known:
+        yield ""
+        yield "known, and accepted"
+        for fault, count in sorted(tally.known.items(), key=lambda item: (-item[1], item[0])):
+            yield from wrap(f"{count} × {fault}", WIDTH, initial_indent="  ", subsequent_indent="      ")
+    yield ""
+    yield from _occurred(plan, tally)
+    for text in (*tally.lost, *tally.ours):
+        yield f"a fault of kvledger itself: {text}; {_OURS}"
+
+
+def follows(plan: Plan, small: Smallest) -> bool:
+    """Whether the smallest case of a fault shows another one first."""
+    return bool(small.before)
+
+
+def summary(plan: Plan, tally: Tally, findings: Sequence[tuple[Smallest, Left]]) -> dict[str, Any]:
+    """The same as data."""
+    return {
+        "fuzzed": plan.subject.title,
+        "first_seed": plan.first_seed,
+        "cases": tally.cases,
+        "iterations": tally.iterations,
+        "findings": [_entry(plan, tally, small, left) for small, left in findings],
+        "known": [{**asdict(fault), "cases": count} for fault, count in sorted(tally.known.items())],
+        "operations": dict(sorted(tally.operations.items())),
+        "events": dict(sorted(tally.events.items())),
+        "did_not_occur": missing(plan, tally),
+    }
+
+
+def _entry(plan: Plan, tally: Tally, small: Smallest, left: Left) -> dict[str, Any]:
+    return {
+        **asdict(small.fault),
+        "size": small.own.verdict.size,
+        "cases": tally.times[small.fault],
+        "first": small.origin,
+        "operations": small.operations,
+        "drawn": small.drawn,
+        "after": [asdict(fault) for fault in small.before],
+        "fixed_by": list(small.fixed_by),
+        "folder": left.folder.name,
+    }
+
+
+def _finding(number: int, small: Smallest, left: Left, times: Counter[Fault]) -> Iterator[str]:
+    fault, own = small.fault, small.own.verdict
+    head = f"{number}  {fault.verdict} {own.size:+d} in pool {fault.pool}: {fault.cause}"
+    yield from wrap(head, WIDTH, initial_indent="  ", subsequent_indent="     ")
+    cases = f"{_count(times[fault], 'case')}, the first {small.origin}"
+    made = f"{_count(small.operations, 'operation')} (drawn: {small.drawn})"
+    yield f"     {cases}; smallest: {made}"
+    for other in small.before[:1]:
+        yield from wrap(f"after {other}", WIDTH, initial_indent="     ", subsequent_indent="       ")
+    if small.fixed_by:
+        yield f"     goes away with {' or '.join(map(str, small.fixed_by))}"
+    yield f"     {left.command}"
+    if left.problem is not None:
+        yield f"     {left.problem}"
+
+
+def _occurred(plan: Plan, tally: Tally) -> Iterator[str]:
+    yield "what occurred"
+    kinds = {**{k: tally.operations[k] for k in OPERATIONS}, **tally.events}
+    often = sorted(kinds.items(), key=lambda item: (-item[1], item[0]))
+    shown = [f"{name} {count:,}" for name, count in often if count]
+    yield from wrap(" · ".join(shown), WIDTH, initial_indent="  ", subsequent_indent="  ", break_on_hyphens=False)
+    absent = missing(plan, tally)
+    if absent:
+        yield from wrap(
+            f"did not occur: {', '.join(absent)}", WIDTH, initial_indent="  ", subsequent_indent="    ",
+            break_on_hyphens=False,
+        )  # fmt: skip
+    if plan.subject.choice.real:
+        yield "  (a real release answers; what it does inside is not counted)"
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

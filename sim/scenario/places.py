@@ -23,8 +23,8 @@ Plain: TypeAlias = Any
 
 _LOADER: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _CONTROL = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-_INT = re.compile(r"[-+]?[0-9](_?[0-9])*")
-_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+INT = re.compile(r"[-+]?[0-9](_?[0-9])*")
+FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _WORDS: dict[str, Plain] = {"": None, "~": None, "null": None, "Null": None, "NULL": None}
 _WORDS |= {"true": True, "True": True, "TRUE": True, "false": False, "False": False, "FALSE": False}
 
@@ -223,7 +223,7 @@ class _Builder:
         wants_key = holder is not None and isinstance(holder.value, dict) and holder.key is None
         if isinstance(event, yaml.ScalarEvent):
             if holder is not None and wants_key:
-                self._take_key(holder, event.value, place)
+                self._take_key(holder, event, place)
             else:
                 quoted = not event.implicit[0]
                 value = event.value if quoted else _resolve(event.value, place)
@@ -240,7 +240,8 @@ class _Builder:
         empty: dict[str, Node] | list[Node] = {} if isinstance(event, yaml.MappingStartEvent) else []
         self._stack.append(_Open(place, empty, {}))
 
-    def _take_key(self, holder: _Open, key: str, place: Place) -> None:
+    def _take_key(self, holder: _Open, event: Any, place: Place) -> None:
+        key: str = event.value
         first = holder.keys.get(key)
         if first is not None:
             raise ScenarioError(
@@ -248,7 +249,7 @@ class _Builder:
                 f"the key {shown(key)} stands twice, first in line {first.line}",
                 "leave one of the two out",
             )
-        if key == "<<":
+        if key == "<<" and event.implicit[0]:
             raise ScenarioError(
                 place, "merging with `<<` is not understood", "write the keys out, or use `variants:`"
             )
@@ -272,12 +273,12 @@ def _resolve(text: str, place: Place) -> Plain:
     """A plain scalar by YAML 1.2's core schema, with `_` between digits allowed."""
     if text in _WORDS:
         return _WORDS[text]
-    if _INT.fullmatch(text):
+    if INT.fullmatch(text):
         if len(text) > 30:
             raise ScenarioError(
                 place, f"the number {shown(text)} is too long", "write a number that a machine could hold"
             )
         return int(text)
-    if _FLOAT.fullmatch(text):
+    if FLOAT.fullmatch(text):
         return float(text)
     return text

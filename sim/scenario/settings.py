@@ -120,7 +120,7 @@ class Scheduler(Part):
         description="Estimate at most this many new tokens.",
         examples=[4096],
     )
-    retract_steps: Count = Field(
+    retract_steps: Natural = Field(
         default=_SCHEDULER.retract_steps,
         description="Decode steps that a retraction makes room for.",
         examples=[20],

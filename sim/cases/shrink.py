@@ -8,6 +8,7 @@ one line of a scenario.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from functools import cache
 from time import monotonic
 from typing import Any
 
@@ -47,6 +48,7 @@ class Shrinking:
         seconds: float = 60.0,
         *,
         attempts: int | None = None,
+        accepts: Callable[[RunConfig], bool] = accepted,
     ) -> None:
         self.config = config
         self.actions = list(actions)
@@ -54,6 +56,7 @@ class Shrinking:
         self._differs = differs
         self._end = monotonic() + seconds
         self._attempts = attempts
+        self._accepts = cache(accepts)
         self._failed: set[tuple[RunConfig, tuple[Timed, ...]]] = set()
 
     def shrink(self) -> tuple[RunConfig, list[Timed]]:
@@ -85,7 +88,7 @@ class Shrinking:
             return False
         self.tried += 1
         at = self._differs(config, actions)
-        if at is None:
+        if at is None or not self._accepts(config):
             self._failed.add(key)
             return False
         self.config, self.actions = config, actions[: at + 1]

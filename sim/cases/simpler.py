@@ -10,6 +10,7 @@ from typing import Any
 from sim.config import PoolConfig, RunConfig, SchedulerConfig
 from sim.engines.marks import Timed
 from sim.engines.protocol import Request
+from sim.scenario.pools import SMALLEST_POOL
 from sim.operations import Abort, Close, Expire, Open, Refuse, Retract, Submit
 from sim.world import Segment
 
@@ -98,10 +99,11 @@ def smaller_pools(config: RunConfig) -> Iterator[RunConfig]:
     pool, page = config.pool, config.pool.page_size
     if page > 1:
         yield replace(config, pool=replace(pool, page_size=1))
-    for count in smaller(pool.tokens // page):
+    fewest = -(-SMALLEST_POOL // page)
+    for count in smaller(pool.tokens // page, fewest):
         yield _sized(config, tokens=count * page)
     if pool.swa is not None:
-        for count in smaller(pool.swa.tokens // page):
+        for count in smaller(pool.swa.tokens // page, fewest):
             yield _sized(config, swa=replace(pool.swa, tokens=count * page))
         for window in smaller(pool.swa.window):
             yield _sized(config, swa=replace(pool.swa, window=window))

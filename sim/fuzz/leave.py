@@ -41,7 +41,8 @@ def folder_for(out: Path, found: Found) -> Path:
 def leave_drawn(subject: Subject, found: Found, folder: Path) -> Left:
     """The case as it was drawn, at once: nothing that is printed can be lost."""
     case = found.case
-    return _written(subject, folder, {"scenario.yaml": _scenario(subject, folder, found.fault, case.config, case.actions)})
+    text = _scenario(subject, folder, found.fault, case.config, case.actions)
+    return _written(subject, folder, {"scenario.yaml": text})
 
 
 def leave(subject: Subject, small: Smallest, folder: Path) -> Left:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sim.cases.case import Case
 from sim.cases.shrink import Shrinking, lumps
 from sim.config import RunConfig
-from sim.engines.marks import Timed
+from sim.engines.marks import STEP, Timed
 from sim.fuzz.faults import Fault
 from sim.fuzz.subject import Subject
 from sim.fuzz.trial import Player, Seen
 from sim.ledger.verdicts import Verdict
+from sim.scenario.loader import load_text
+from sim.scenario.writer import scenario_text
 
 _SECONDS = 300.0
 """Attempts bound the work, so that the same seed gives the same case anywhere; this is for what hangs."""
@@ -55,7 +57,10 @@ def smallest(player: Player, case: Case, origin: str, fault: Fault, attempts: in
         seen = player.play(config, actions).shows(fault)
         return None if seen is None else seen.at
 
-    shrinking = Shrinking(case.config, case.actions, shown, _SECONDS, attempts=attempts)
+    def loads(config: RunConfig) -> bool:
+        return can_be_written(player.subject, config)
+
+    shrinking = Shrinking(case.config, case.actions, shown, _SECONDS, attempts=attempts, accepts=loads)
     config, actions = shrinking.shrink()
     trial = player.play(config, actions)
     return Smallest(
@@ -63,6 +68,17 @@ def smallest(player: Player, case: Case, origin: str, fault: Fault, attempts: in
         verdicts=trial.verdicts, drawn=len(lumps(case.actions)), attempts=shrinking.tried,
         fixed_by=tuple(_fixed_by(player.subject, config, actions, fault)),
     )  # fmt: skip
+
+
+def can_be_written(subject: Subject, config: RunConfig) -> bool:
+    """Whether a scenario can have this configuration, on this subject."""
+    identity = replace(subject.identity("fuzz"), policy=None)
+    try:
+        text = scenario_text(name="fuzz", about="", identity=identity, config=config, actions=[(0.0, STEP)])
+        load_text(text, "scenario.yaml")
+    except ValueError:
+        return False
+    return True
 
 
 def _fixed_by(subject: Subject, config: RunConfig, actions: Sequence[Timed], fault: Fault) -> list[int]:

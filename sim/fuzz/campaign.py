@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from time import monotonic
 
 from sim.cases.case import Case, draw_case
+from sim.cases.pools import startable
 from sim.fuzz.accept import Accepted
 from sim.fuzz.faults import Fault
 from sim.fuzz.hands import Hands, Lost, Task
@@ -19,6 +20,7 @@ from sim.ledger.auditor import OurFault
 BATCH = 24
 LENGTH = 150
 _AHEAD = 3
+_FAR = (1 << 40) + 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,7 +166,7 @@ class Campaign:
             tally.times[fault] += 1
             if fault in self._found:
                 return None
-            case = case_of(played.case) if isinstance(played.case, int) else played.case
+            case = case_of(played.case, self.plan.subject.release) if isinstance(played.case, int) else played.case
             found = self._found[fault] = Found(origin=played.origin, case=case, fault=fault, size=size)
             return found
         return None
@@ -184,14 +186,17 @@ def _player(subject: Subject) -> Player:
     return _players[0]
 
 
-def case_of(seed: int) -> Case:
-    """The case of a seed."""
-    return draw_case(seed, LENGTH)
+def case_of(seed: int, release: str) -> Case:
+    """The case of a seed; where a server of this release would not start with it, one far away."""
+    case = draw_case(seed, LENGTH)
+    while not startable(case.config, release):
+        case = draw_case(case.seed + _FAR, LENGTH)
+    return case
 
 
 def play(subject: Subject, seeds: range) -> list[Played]:
     """Play these seeds."""
-    return [_one(_player(subject), f"seed {seed}", case_of(seed), seed) for seed in seeds]
+    return [_one(_player(subject), f"seed {seed}", case_of(seed, subject.release), seed) for seed in seeds]
 
 
 def replay(subject: Subject, kept: tuple[Kept, ...]) -> list[Played]:

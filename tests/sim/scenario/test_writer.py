@@ -8,6 +8,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sim.conform.cases import draw_case
 
 from policies.releases import DEFAULT_RELEASE
 from sim.config import (
@@ -20,7 +21,6 @@ from sim.config import (
     SwaConfig,
     TestRetractConfig,
 )
-from sim.conform.cases import draw_case
 from sim.engines.marks import REAP, STEP
 from sim.engines.protocol import Request
 from sim.operations import Abort, Close, Expire, Open, Refuse, Retract, Submit

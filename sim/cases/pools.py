@@ -60,5 +60,5 @@ def draw_states(
     while speculative is not None and interval < speculative.draft:
         interval += step
     if strategy == "no_buffer":
-        return MambaConfig(slots=max(slots, rows), chunk=grid)
+        return MambaConfig(slots=max(slots, rows))
     return MambaConfig(slots=max(slots, rows), strategy="extra_buffer", track_interval=interval, chunk=grid)

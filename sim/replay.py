@@ -16,7 +16,7 @@ from sim.fitting import misfit
 from sim.record import folder_of
 from sim.recorded import Line, Recorded
 from sim.result import Result
-from sim.setup import Identity, Stage
+from sim.setup import Identity, Stage, card_memory
 
 _NOTICE = 2048
 
@@ -43,7 +43,7 @@ def replay(
     """Play a recorded run to its end."""
     changes = changes or Changes()
     engines = engines or Engines()
-    with Recorded(path) as recorded:
+    with Recorded(path, card_memory(changes.device)) as recorded:
         identity, config = changed(recorded, changes)
         identity = fitted(path, identity, engines, changes)
         folder = changes.out and folder_of(changes.out, identity.scenario, identity.variant)

@@ -108,9 +108,10 @@ def make_model(config: RunConfig, release: Release) -> ModelEngine:
         return ModelEngine(config, release)
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, MemoryError) or "memory" in str(error).lower():
+            sizes = ", ".join(f"{name} {size}" for name, size in config.pool.sizes.items())
             raise InputError(
-                f"{config.pool.tokens} tokens of {config.pool.model} do not fit into the memory of the "
-                f"{config.device}; write fewer tokens or a smaller model"
+                f"the pools ({sizes}) of {config.pool.model} do not fit into the memory of the {config.device}; "
+                "make the pools smaller, or write a smaller model"
             ) from error
         raise
 

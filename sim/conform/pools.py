@@ -7,24 +7,21 @@ from random import Random
 
 from sim.config import MambaConfig, RunConfig, SpeculativeConfig, SwaConfig
 from sim.conform.matrix import Cell
+from sim.scenario.errors import NOWHERE
+from sim.scenario.places import Node
+from sim.scenario.poollimits import further_pool_problems
 
 _WINDOWS = (2, 4, 4, 6, 9, 16)
 _RATIOS = (0.35, 0.5, 0.8, 0.8, 1.0)
 _MULTIPLIERS = (1.0, 1.0, 0.25, 0.5, 1.5)
 _GRIDS = (4, 8, 8)
 _SESSIONS = 4
+_UNWRITTEN = Node(NOWHERE, {}, NOWHERE, {})
 
 
 def accepted(config: RunConfig) -> bool:
-    """Whether a server keeps states like this."""
-    pool, knobs = config.pool, config.scheduler
-    if pool.mamba is None:
-        return True
-    if pool.mamba.strategy == "extra_buffer":
-        return knobs.radix
-    if knobs.radix:
-        return pool.page_size == 1 and (not knobs.overlap or knobs.speculative is not None)
-    return pool.page_size == 1 or knobs.chunked_prefill is not None or pool.swa is not None
+    """Whether a server keeps pools like these; those of a record must be so too."""
+    return not any(further_pool_problems(config, _UNWRITTEN))
 
 
 def draw_window(cell: Cell, tokens: int, random: Random) -> SwaConfig | None:

@@ -268,10 +268,12 @@ def stuck_message(engine: Engine) -> str:
 
 def lone_verdict(kind: str, driver: Driver, message: str) -> Verdict:
     """A verdict of a run that is not audited: its cause is where it shows."""
+    from sim.ledger.shortage import short_of
     from sim.ledger.verdicts import Cause, Verdict
 
     at = (driver.event, driver.iteration, driver.now)
-    verdict = Verdict(kind, "full", 0, *at, None, None, Cause(message, *at, kind), message)
+    size = driver.engine.waiting if kind == "stuck" else 0
+    verdict = Verdict(kind, short_of(message) or "full", size, *at, None, None, Cause(message, *at, kind), message)
     if kind == "crash":
         verdict.detect("crash", driver.event, driver.iteration)
     return verdict

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections import Counter, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from time import monotonic
 
 from sim.cases.case import Case, draw_case
 from sim.cases.pools import startable
 from sim.fuzz.accept import Accepted
 from sim.fuzz.faults import Fault
+from sim.fuzz.found import Found, Kept
 from sim.fuzz.hands import Hands, Lost, Task
+from sim.fuzz.leave import Left, leave
 from sim.fuzz.smallest import Smallest, smallest
 from sim.fuzz.subject import Subject
 from sim.fuzz.trial import Player
@@ -21,14 +24,6 @@ BATCH = 24
 LENGTH = 150
 _AHEAD = 3
 _FAR = (1 << 40) + 1
-
-
-@dataclass(frozen=True, kw_only=True)
-class Kept:
-    """A case that was found before: played first."""
-
-    origin: str
-    case: Case
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +40,7 @@ class Plan:
     accepted: Accepted = field(default_factory=Accepted)
     only: frozenset[str] = frozenset()
     kept: tuple[Kept, ...] = ()
+    out: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,13 +57,11 @@ class Played:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
-    """A fault, and the first case that shows it."""
+class Made:
+    """A finding as small as it gets, and what it left."""
 
-    origin: str
-    case: Case
-    fault: Fault
-    size: int
+    small: Smallest
+    left: Left | None
 
 
 @dataclass(kw_only=True)
@@ -93,26 +87,25 @@ class Campaign:
         self.tally = Tally()
         self._found: dict[Fault, Found] = {}
 
-    def run(self) -> Iterator[Found | Smallest | None]:
+    def run(self) -> Iterator[Found | Made | None]:
         """Findings in the order of the seeds, then each again, as small as it gets; None: some progress."""
         plan = self.plan
         with Hands(plan.jobs) as hands:
-            shrinking: list[Task[Smallest]] = []
+            making: list[Task[Made]] = []
             for played in self._played(hands):
                 found = None if played is None else self._judge(played)
                 if found is not None:
-                    shrinking.append(
-                        hands.submit(shrink, plan.subject, found.case, found.origin, found.fault, plan.attempts)
-                    )
+                    making.append(hands.submit(make, plan.subject, found, plan.attempts, plan.out))
                 if played is None or found is not None:
                     yield found
                 if len(self._found) >= plan.most:
                     break
-            for task in shrinking:
+            for task in making:
                 try:
                     yield hands.result(task)
                 except Lost:
-                    self.tally.lost.append(f"{task.given[2]}: a process ended while the case was made small")
+                    found = task.given[1]
+                    self.tally.lost.append(f"{found.origin}: no process survives making it small")
 
     def _played(self, hands: Hands) -> Iterator[Played | None]:
         """The cases kept, then every case in the order of the seeds; None after each batch."""
@@ -218,6 +211,7 @@ def _one(player: Player, origin: str, case: Case, told: Case | int) -> Played:
     )  # fmt: skip
 
 
-def shrink(subject: Subject, case: Case, origin: str, fault: Fault, attempts: int) -> Smallest:
-    """Make a case small."""
-    return smallest(_player(subject), case, origin, fault, attempts)
+def make(subject: Subject, found: Found, attempts: int, out: Path | None) -> Made:
+    """Make what was found small, and leave it in its folder."""
+    small = smallest(_player(subject), found, attempts)
+    return Made(small=small, left=None if out is None else leave(subject, small, found.folder(out)))

@@ -12,8 +12,8 @@ from sim.config import RunConfig
 from sim.engines.marks import Timed
 from sim.engines.select import Engines
 from sim.errors import InputError
-from sim.fuzz.campaign import Found
 from sim.fuzz.faults import Fault
+from sim.fuzz.found import Found
 from sim.fuzz.smallest import Smallest
 from sim.fuzz.subject import Subject
 from sim.play import play
@@ -30,12 +30,6 @@ class Left:
     folder: Path
     command: str
     problem: str | None = None
-
-
-def folder_for(out: Path, found: Found) -> Path:
-    """The folder of a finding: named after what is found, and where."""
-    where = re.sub(r"[^A-Za-z0-9]+", "-", found.origin).strip("-")
-    return out / f"{found.fault.verdict}-{found.fault.pool}-{where}"
 
 
 def leave_drawn(subject: Subject, found: Found, folder: Path) -> Left:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from sim.cases.case import Case
 from sim.cases.shrink import Shrinking, lumps
 from sim.config import RunConfig
 from sim.engines.marks import STEP, Timed
 from sim.fuzz.faults import Fault
+from sim.fuzz.found import Found
 from sim.fuzz.subject import Subject
 from sim.fuzz.trial import Player, Seen
 from sim.ledger.verdicts import Verdict
@@ -50,8 +50,9 @@ class Smallest:
         return tuple(seen.fault for seen in self.seen[: self.seen.index(self.own)])
 
 
-def smallest(player: Player, case: Case, origin: str, fault: Fault, attempts: int) -> Smallest:
-    """Make the case small; it shows the fault as it is."""
+def smallest(player: Player, found: Found, attempts: int) -> Smallest:
+    """Make the case of what was found small; it shows the same fault."""
+    case, fault = found.case, found.fault
 
     def shown(config: RunConfig, actions: Sequence[Timed]) -> int | None:
         seen = player.play(config, actions).shows(fault)
@@ -64,7 +65,7 @@ def smallest(player: Player, case: Case, origin: str, fault: Fault, attempts: in
     config, actions = shrinking.shrink()
     trial = player.play(config, actions)
     return Smallest(
-        origin=origin, fault=fault, config=config, actions=trial.actions, seen=tuple(trial.seen),
+        origin=found.origin, fault=fault, config=config, actions=trial.actions, seen=tuple(trial.seen),
         verdicts=trial.verdicts, drawn=len(lumps(case.actions)), attempts=shrinking.tried,
         fixed_by=tuple(_fixed_by(player.subject, config, actions, fault)),
     )  # fmt: skip

@@ -190,7 +190,7 @@ def test_an_unaudited_run_that_gets_stuck_or_crashes_still_says_so(written, monk
     (result,) = play(
         written("pool: {tokens: 100, rows: 4}\nworkload: [{request: r, prompt: 9, output: 9}]\n")
     )
-    assert [v.verdict for v in result.verdicts] == [kind]
+    assert [(v.verdict, v.pool, v.size) for v in result.verdicts] == [(kind, "full", 1 if kind == "stuck" else 0)]
     assert result.status == {"stuck": 3, "crash": 1}[kind]
 
 

@@ -155,6 +155,28 @@ def test_work_that_waits_for_ever_is_stuck(judge):
     verdict = judge.stuck("2 wait", "a/1", "a", 2)
     assert (verdict.verdict, verdict.size, verdict.invariant) == ("stuck", 2, "INV-9")
     assert (verdict.request, verdict.session) == ("a/1", "a")
+    assert verdict.pool == "full"
+    assert "no room" not in verdict.message
+
+
+def test_work_that_waits_names_the_pool_that_was_short(judge):
+    verdict = judge.stuck("2 wait", "a/1", "a", 2, "swa")
+    assert verdict.pool == "swa"
+    assert verdict.cause.what == "2 wait: admission finds no room in the swa pool"
+
+
+@pytest.mark.parametrize(
+    ("kind", "message", "pool", "invariant"),
+    [
+        ("AssertionError", "Can not alloc mamba cache", "mamba", "INV-8"),
+        ("RuntimeError", "alloc_req_slots runs out of memory.", "rows", "INV-8"),
+        ("RuntimeError", "CUDA error", "full", "INV-8"),
+        ("AssertionError", "", "full", "INV-3"),
+    ],
+)
+def test_a_crash_for_want_of_something_is_of_the_pool_that_had_none_left(judge, kind, message, pool, invariant):
+    crash = judge.crash(EngineCrash(kind, message))
+    assert (crash.pool, crash.invariant) == (pool, invariant)
 
 
 # -- several things at once ---------------------------------------------------------------------------------

@@ -8,9 +8,9 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from sim.conform.cases import draw_case
 
 from policies.releases import DEFAULT_RELEASE
+from sim.cases.case import draw_case
 from sim.config import (
     LatencyConfig,
     MambaConfig,

@@ -24,6 +24,9 @@ BATCH = 24
 LENGTH = 150
 _AHEAD = 3
 _FAR = (1 << 40) + 1
+_SEEDS = 1 << 62
+_STRIDE = 197
+"""Neighbouring cells of the matrix are alike: neighbouring seeds should not be."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,25 +90,38 @@ class Campaign:
         self.tally = Tally()
         self._found: dict[Fault, Found] = {}
 
-    def run(self) -> Iterator[Found | Made | None]:
-        """Findings in the order of the seeds, then each again, as small as it gets; None: some progress."""
+    def run(self, *, at_once: bool = False) -> Iterator[Found | Made | None]:
+        """Findings in the order of the seeds, then each again, as small as it gets; None: some progress.
+
+        `at_once`: what has been made small comes between them, when it happens to be ready.
+        """
         plan = self.plan
         with Hands(plan.jobs) as hands:
-            making: list[Task[Made]] = []
+            making: deque[Task[Made]] = deque()
             for played in self._played(hands):
                 found = None if played is None else self._judge(played)
                 if found is not None:
                     making.append(hands.submit(make, plan.subject, found, plan.attempts, plan.out))
                 if played is None or found is not None:
                     yield found
+                while at_once and making and making[0].future.done():
+                    yield from self._made(hands, making.popleft())
                 if len(self._found) >= plan.most:
                     break
-            for task in making:
-                try:
-                    yield hands.result(task)
-                except Lost:
-                    found = task.given[1]
-                    self.tally.lost.append(f"{found.origin}: no process survives making it small")
+            while making:
+                yield from self._made(hands, making.popleft())
+
+    def _made(self, hands: Hands, task: Task[Made]) -> Iterator[Made]:
+        try:
+            yield hands.result(task)
+        except Lost:
+            found = task.given[1]
+            self.tally.lost.append(f"{found.origin}: no process survives making it small")
+
+    def faults(self) -> set[Fault]:
+        """Every fault of every case, first in it or not; nothing is made small."""
+        with Hands(self.plan.jobs) as hands:
+            return {fault for played in self._played(hands) if played is not None for fault, _ in played.faults}
 
     def _played(self, hands: Hands) -> Iterator[Played | None]:
         """The cases kept, then every case in the order of the seeds; None after each batch."""
@@ -181,9 +197,9 @@ def _player(subject: Subject) -> Player:
 
 def case_of(seed: int, release: str) -> Case:
     """The case of a seed; where a server of this release would not start with it, one far away."""
-    case = draw_case(seed, LENGTH)
+    case = draw_case(seed * _STRIDE % _SEEDS, LENGTH)
     while not startable(case.config, release):
-        case = draw_case(case.seed + _FAR, LENGTH)
+        case = draw_case((case.seed + _FAR) % _SEEDS, LENGTH)
     return case
 
 

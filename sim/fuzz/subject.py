@@ -20,6 +20,7 @@ class Subject:
     release: str = DEFAULT_RELEASE
     revert: tuple[int, ...] = ()
     add: tuple[int, ...] = ()
+    decide: tuple[tuple[str, str], ...] = ()
     policy: str | None = None
     choice: Choice = field(default_factory=Choice)
 
@@ -35,7 +36,7 @@ class Subject:
         """Who a run of it is, in what it leaves."""
         return Identity(
             scenario=scenario, variant="default", release=self.release, revert=self.revert, add=self.add,
-            policy=self.policy,
+            decide=dict(self.decide), policy=self.policy,
         )  # fmt: skip
 
     @cached_property
@@ -46,6 +47,7 @@ class Subject:
             words.append("without " + ", ".join(map(str, self.revert)))
         if self.add:
             words.append("with " + ", ".join(map(str, self.add)))
+        words += [f"deciding {decision}: {name}" for decision, name in self.decide]
         if self.policy is not None:
             words.append(f"under {self.policy}")
         return " ".join(words)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import lcm
 from random import Random
 
 from sim.cases.matrix import Cell
 from sim.config import MambaConfig, RunConfig, SpeculativeConfig, SwaConfig
+from sim.scheduler.release import Release
 from sim.scenario.errors import NOWHERE
 from sim.scenario.limits import scheduler_problems
 from sim.scenario.places import Node
@@ -29,6 +31,14 @@ def startable(config: RunConfig, release: str) -> bool:
     """Whether a server of this release starts with it."""
     knobs = scheduler_problems(config, _UNWRITTEN, release=release, gated=False, sessions=True)
     return accepted(config) and not any(knobs)
+
+
+def fitted(config: RunConfig, release: Release) -> RunConfig:
+    """The same without what this release does not look at."""
+    swa, window = config.pool.swa, release.window
+    if swa is None or window.interval(1024, 1, 1.0) != window.interval(1024, 1, 0.5):
+        return config
+    return replace(config, pool=replace(config.pool, swa=replace(swa, eviction_multiplier=1.0)))
 
 
 def draw_window(cell: Cell, tokens: int, random: Random) -> SwaConfig | None:

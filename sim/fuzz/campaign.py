@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from time import monotonic
 
+from policies.releases import compose
 from sim.cases.case import Case, draw_case
-from sim.cases.pools import startable
+from sim.cases.pools import fitted, startable
 from sim.fuzz.accept import Accepted
 from sim.fuzz.faults import Fault
 from sim.fuzz.found import Found, Kept
@@ -200,7 +201,7 @@ def case_of(seed: int, release: str) -> Case:
     case = draw_case(seed * _STRIDE % _SEEDS, LENGTH)
     while not startable(case.config, release):
         case = draw_case((case.seed + _FAR) % _SEEDS, LENGTH)
-    return case
+    return replace(case, config=fitted(case.config, compose(release)))
 
 
 def play(subject: Subject, seeds: range) -> list[Played]:

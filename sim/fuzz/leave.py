@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from sim.config import RunConfig
@@ -57,7 +57,7 @@ def _scenario(
     subject: Subject, folder: Path, fault: Fault, config: RunConfig, actions: Sequence[Timed],
     expect: Sequence[ExpectVerdict] = (),
 ) -> str:  # fmt: skip
-    identity = replace(subject.identity(folder.name), policy=None)
+    identity = subject.written(folder.name, config)
     return scenario_text(
         name=folder.name, about=str(fault), identity=identity, config=config, actions=actions, expect=expect
     )

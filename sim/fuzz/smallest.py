@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from sim.cases.shrink import Shrinking, lumps
 from sim.config import RunConfig
@@ -73,7 +73,7 @@ def smallest(player: Player, found: Found, attempts: int) -> Smallest:
 
 def can_be_written(subject: Subject, config: RunConfig) -> bool:
     """Whether a scenario can have this configuration, on this subject."""
-    identity = replace(subject.identity("fuzz"), policy=None)
+    identity = subject.written("fuzz", config)
     try:
         text = scenario_text(name="fuzz", about="", identity=identity, config=config, actions=[(0.0, STEP)])
         load_text(text, "scenario.yaml")

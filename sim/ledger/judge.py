@@ -155,11 +155,16 @@ class Judge:
 
     def _unposted(self, before: PoolCount, faults: Sequence[Fault]) -> None:
         """Damage in this event beyond what its faulty postings account for."""
-        count = self.standing[before.pool].count
-        posted = sum(f.count for f in faults if f.kind == "orphan" and f.pool == before.pool)
-        lost = count.lost - before.lost - posted
+        pool, standing = before.pool, self.standing[before.pool]
+        count = standing.count
+        posted = sum(f.count for f in faults if f.kind == "orphan" and f.pool == pool)
+        lost, shared = count.lost - before.lost - posted, count.extra - before.extra
         if lost > 0:
-            self._lost(before.pool, lost, count.lost_units)
+            self._lost(pool, lost, count.lost_units)
+        if shared > 0 and faults and all(f.pool != pool for f in faults):
+            # What was posted of another pool has harmed this one too, and its books are as far off as they are.
+            self._shared(pool, shared, count.shared_units)
+            standing.residual = self.books[pool].delta - count.error
 
     def _ownership(self, kind: str, pool: str, size: int, cause: Cause, message: str) -> None:
         """Damage to who owns what; `silent` if the books balance over it."""

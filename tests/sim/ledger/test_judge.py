@@ -290,3 +290,15 @@ def test_books_that_balance_over_more_damage_are_silent_and_no_false_alarm(judge
         evidence.found = counted(count(), count(extra=extra, pool="swa"))
         judge.judge(books(0), touched=True)
         assert shown(judge) == [("silent", "swa", size) for size in news]
+
+
+def test_what_was_posted_of_one_pool_and_harms_another_is_no_false_alarm_there(judge, evidence):
+    """The other pool's books were off already, for another reason; they do not know of the harm."""
+    evidence.wrong = [Miscount(None, None, 16, 0, "a node", "swa")]
+    judge.judge(books(16, pool="swa"))
+    evidence.found = counted(count(extra=32), count(extra=32, pool="swa"))
+    judge.judge(books(16, pool="swa"), faults=[fault("alias", 32)], touched=True)
+    judge.judge(books(16, pool="swa"))
+    assert [(v.verdict, v.pool, v.size) for v in judge.docket.verdicts] == [
+        ("false-alarm", "swa", 16), ("silent", "full", 32), ("alias", "swa", 32),
+    ]  # fmt: skip

@@ -18,8 +18,9 @@ WANTS = {
         "mamba",
     ),
     "snapshot": (
-        "{tokens: 1000, rows: 8, mamba: {slots: 1, strategy: extra_buffer}}",
-        "\n  - {request: r, prompt: 20, output: 6}", "mamba",
+        "{tokens: 1000, rows: 8, mamba: {slots: 4, strategy: extra_buffer}}",
+        "".join(f"\n  - {{request: r{n}, prompt: 20, output: 6}}" for n in range(2)),
+        "mamba",
     ),
     "row": ("{tokens: 1000, rows: 1}", IDLE_SESSION, "rows"),
 }  # fmt: skip

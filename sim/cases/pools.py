@@ -8,11 +8,11 @@ from random import Random
 
 from sim.cases.matrix import Cell
 from sim.config import MambaConfig, RunConfig, SpeculativeConfig, SwaConfig
-from sim.scheduler.release import Release
 from sim.scenario.errors import NOWHERE
 from sim.scenario.limits import scheduler_problems
 from sim.scenario.places import Node
 from sim.scenario.poollimits import further_pool_problems
+from sim.scheduler.release import Release
 
 _WINDOWS = (2, 4, 4, 6, 9, 16)
 _RATIOS = (0.35, 0.5, 0.8, 0.8, 1.0)

@@ -101,10 +101,11 @@ class Campaign:
             making: deque[Task[Made]] = deque()
             for played in self._played(hands):
                 found = None if played is None else self._judge(played)
-                if found is not None:
-                    making.append(hands.submit(make, plan.subject, found, plan.attempts, plan.out))
                 if played is None or found is not None:
                     yield found
+                if found is not None:
+                    # Whoever listens may have written the case as it was drawn: what is made of it comes after that.
+                    making.append(hands.submit(make, plan.subject, found, plan.attempts, plan.out))
                 while at_once and making and making[0].future.done():
                     yield from self._made(hands, making.popleft())
                 if len(self._found) >= plan.most:

@@ -76,8 +76,9 @@ class _Run:
 
     def _found(self, found: Found) -> None:
         assert self.plan.out is not None, "a command writes somewhere"
-        print(announced(found), flush=True)
+        # Written before it is printed: what is printed is never lost.
         left = leave_drawn(self.plan.subject, found, found.folder(self.plan.out))
+        print(announced(found), flush=True)
         if left.problem is not None:
             print(f"  {left.problem}", flush=True)
 

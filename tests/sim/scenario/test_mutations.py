@@ -35,7 +35,25 @@ expect:
   before: [{verdict: leak, size: -1}]
   after: {verdict: clean, points: [{when: {finished: a/1}, full: {delta: 0}, sessions: {a: {c: 26}}}]}
 """
-WORDS = sorted(set(re.findall(r"[A-Za-z0-9_./-]+|[^\sA-Za-z0-9]", GOOD)))
+OPERATIONS = """\
+name: good
+pool: {tokens: 1000, rows: 8}
+operations:
+  - {open: a, timeout: 0.87}
+  - {submit: a/1, session: a, prompt: 20, output: 12}
+  - {submit: r1, prompt: [{x: 16}, {r1: 5}], output: 3, stop_at: 2, ignore_eos: true, priority: 5, accept: [1, 3]}
+  - {step: 3}
+  - {wait: 0.5s}
+  - {retract: [a/1, r1], how: memory}
+  - {retract: all}
+  - {refuse: r1, times: 2}
+  - {abort: a/1}
+  - {close: a}
+  - {expire: a}
+  - {reap: true}
+expect: {default: {verdict: clean, points: [{when: {iteration: 3}, free_rows: 7}]}}
+"""
+WORDS = sorted(set(re.findall(r"[A-Za-z0-9_./-]+|[^\sA-Za-z0-9]", GOOD + OPERATIONS)))
 ODD = [
     "null",
     "~",
@@ -78,8 +96,8 @@ def text_is_read_or_refused(text: str) -> None:
 
 @st.composite
 def mutated(draw: st.DrawFn) -> str:
-    """The good file with some of its words replaced, removed, doubled or swapped."""
-    words = TOKENS.findall(GOOD)
+    """A good file with some of its words replaced, removed, doubled or swapped."""
+    words = TOKENS.findall(draw(st.sampled_from([GOOD, OPERATIONS])))
     for _ in range(draw(st.integers(1, 4))):
         at = draw(st.integers(0, len(words) - 1))
         other = draw(st.integers(0, len(words) - 1))
@@ -97,8 +115,9 @@ def mutated(draw: st.DrawFn) -> str:
     return "".join(words)
 
 
-def test_the_unchanged_file_is_good():
+def test_the_unchanged_files_are_good():
     assert set(load_text(GOOD, "f.yaml").variants) == {"before", "after"}
+    assert set(load_text(OPERATIONS, "f.yaml").variants) == {"default"}
 
 
 @settings(max_examples=400, deadline=None)
@@ -126,6 +145,7 @@ KEYS = [
     "scheduler",
     "workload",
     "inject",
+    "operations",
     "variants",
     "expect",
     "until",
@@ -151,9 +171,9 @@ def flow(value) -> str:
 
 
 @settings(max_examples=300, deadline=None)
-@given(st.sampled_from(KEYS), values)
-def test_any_value_under_any_key(key, value):
-    rest = "".join(block for block in re.split(r"(?m)^(?=\w)", GOOD) if not block.startswith(f"{key}:"))
+@given(st.sampled_from([GOOD, OPERATIONS]), st.sampled_from(KEYS), values)
+def test_any_value_under_any_key(good, key, value):
+    rest = "".join(block for block in re.split(r"(?m)^(?=\w)", good) if not block.startswith(f"{key}:"))
     text_is_read_or_refused(f"{rest}{key}: {flow(value)}\n")
 
 

@@ -10,8 +10,8 @@ from typing import Any
 from sim.config import PoolConfig, RunConfig, SchedulerConfig
 from sim.engines.marks import Timed
 from sim.engines.protocol import Request
-from sim.scenario.pools import SMALLEST_POOL
 from sim.operations import Abort, Close, Expire, Open, Refuse, Retract, Submit
+from sim.scenario.pools import SMALLEST_POOL
 from sim.world import Segment
 
 Way = Callable[[RunConfig], RunConfig]

@@ -41,7 +41,11 @@ from sim.setup import Identity, Stage, choose_release
 from sim.world import Segment
 
 OUT = Path("out/fuzz")
-_MOST_LIVE = 8
+_MOST_LIVE = 6
+_PATIENT = 40
+"""Iterations in which a turn should have come to its end."""
+_BARREN = 3
+"""Iterations without progress after which the next ones would be like them."""
 
 # What is set here must not depend on where it runs: on a CI server Hypothesis would forget what it has found.
 # Explaining traces every line that runs; making it small is left to ours where it has to be quick.
@@ -163,6 +167,7 @@ class AccountingMachine(RuleBasedStateMachine):
         self._reports = Reports()
         self._now = 0.0
         self._judged = 0
+        self._barren = 0
         self._over = True
         self._there: Snapshot | None = None
         self._sent: dict[str, Request] = {}
@@ -211,6 +216,11 @@ class AccountingMachine(RuleBasedStateMachine):
         return [name for name in self.opened if not any(rid.startswith(f"{name}/") for rid in live)]
 
     @property
+    def addressed(self) -> list[str]:
+        """Open sessions, whatever they do, and one that is not."""
+        return [*self.opened, *self.closed[:1]]
+
+    @property
     def gone(self) -> list[Request]:
         """Ordinary requests that are over."""
         live = self.live
@@ -242,8 +252,8 @@ class AccountingMachine(RuleBasedStateMachine):
         self._playing = Playing(self._stage.driver)
         self._over = False
 
-    @precondition(lambda machine: machine.going)
-    @rule(count=st.integers(1, 12))
+    @precondition(lambda machine: machine.going and machine.live)
+    @rule(count=st.integers(1, 10))
     def step(self, count: int) -> None:
         """Iterations."""
         self._steps(count)
@@ -267,21 +277,32 @@ class AccountingMachine(RuleBasedStateMachine):
         self._submit(request, then)
 
     @precondition(lambda machine: machine.roomy and machine.resting)
-    @rule(request=_one_of("resting").flatmap(_turn), refused=st.sampled_from((0, 0, 0, 1, 2)), then=_THEN)
+    @rule(request=_one_of("resting").flatmap(_turn), refused=st.sampled_from((0, 0, 0, 1, 2)), then=st.integers(0, 8))
     def turn(self, request: Request, refused: int, then: int) -> None:
         """The next turn of a session."""
-        if refused:
+        if refused and self.running:
             self._do(Refuse(request=request.rid, times=refused))
         self._submit(request, then)
 
-    @precondition(lambda machine: machine.roomy)
-    @rule(request=st.sampled_from(SESSIONS).flatmap(_turn), then=_THEN)
+    @precondition(lambda machine: machine.roomy and machine.resting)
+    @rule(request=_one_of("resting").flatmap(_turn))
+    def talk(self, request: Request) -> None:
+        """The next turn of a session, from beginning to end."""
+        self._submit(request, 0)
+        self._steps(_PATIENT, until_over=request.rid)
+
+    @precondition(lambda machine: machine.roomy and machine.opened)
+    @rule(request=_one_of("addressed").flatmap(_turn), then=_THEN)
     def second(self, request: Request, then: int) -> None:
         """A turn of a session that may have a live one, or be closed."""
         self._submit(request, then)
 
     @precondition(lambda machine: machine.roomy)
-    @rule(session=st.sampled_from((*SESSIONS, None)), more=st.sampled_from((0, 3, -1)), then=_THEN)
+    @rule(
+        session=_of_machine(lambda machine: st.sampled_from((*machine.opened, None))),
+        more=st.sampled_from((0, 3, 0, 3, -1)),
+        then=_THEN,
+    )
     def overlong(self, session: str | None, more: int, then: int) -> None:
         """A prompt about as long as the limit."""
         rid = self.next_rid(session)
@@ -312,7 +333,8 @@ class AccountingMachine(RuleBasedStateMachine):
         """Send all of them back."""
         self._do(Retract(rids=None, how=how), then)
 
-    @precondition(lambda machine: machine.going and machine.waiting)
+    # A refusal while nothing runs is never tried again: all that follows would wait.
+    @precondition(lambda machine: machine.going and machine.waiting and machine.running)
     @rule(request=_one_of("waiting"), times=st.integers(1, 2), then=_THEN)
     def refuse(self, request: str, times: int, then: int) -> None:
         """Let a waiting request find no memory."""
@@ -325,11 +347,10 @@ class AccountingMachine(RuleBasedStateMachine):
         self._do(Close(session=session), then)
 
     @precondition(lambda machine: machine.going and machine.opened)
-    @rule(session=_one_of("opened"))
-    def expire(self, session: str) -> None:
-        """Let a session have been silent for too long, and the reaper look."""
-        self._do(Expire(session=session))
-        self.wait(1.13, True)
+    @rule(session=_one_of("opened"), then=_THEN)
+    def expire(self, session: str, then: int) -> None:
+        """Let a session have been silent for too long; the reaper sees it when time passes."""
+        self._do(Expire(session=session), then)
 
     @precondition(lambda machine: machine.going)
     @rule(seconds=st.sampled_from(SECONDS), look=st.booleans())
@@ -367,10 +388,15 @@ class AccountingMachine(RuleBasedStateMachine):
         self._sent[request.rid] = request
         self._do(Submit(what=request), then)
 
-    def _steps(self, count: int) -> None:
+    def _steps(self, count: int, until_over: str | None = None) -> None:
+        """Iterations; no more of them where they change nothing, or where this request is over."""
+        self._barren = 0
         for _ in range(count):
-            if not self._over:
-                self._do(STEP)
+            if self._over or self._barren == _BARREN:
+                break
+            if until_over is not None and until_over not in self.live:
+                break
+            self._do(STEP)
 
     def _do(self, what: Operation | str, then: int = 0) -> None:
         """One action, judged; then some iterations."""
@@ -378,7 +404,10 @@ class AccountingMachine(RuleBasedStateMachine):
         self.actions.append((self._now, what))
         self._reports.before(self._now, what)
         try:
-            self._reports.after(self._playing.do(self._now, what))
+            closed, report = self._playing.do(self._now, what)
+            self._reports.after((closed, report))
+            if report is not None:
+                self._barren = 0 if report.progressed else self._barren + 1
         except Over as error:
             self._reports.died(error)
             self._over = True

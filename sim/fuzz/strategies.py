@@ -33,7 +33,7 @@ SESSIONS = "abcd"
 LONGEST = 24
 """Tokens of a prompt of one's own, at most."""
 SECONDS = (0.01, 0.05, 0.25, 0.62, 1.13, 2.4)
-TIMEOUTS = (None, 0.87, 3.07)
+TIMEOUTS = (None, None, None, 3.07, 0.87)
 HOWS: tuple[RetractHow, ...] = get_args(RetractHow)
 
 _KINDS: tuple[Pools, ...] = ("full", "swa", "no_buffer", "extra_buffer", "both")
@@ -66,7 +66,7 @@ def configs(
     kind, page = draw(st.sampled_from(pools)), draw(st.sampled_from(pages))
     knobs = draw(_knobs(page, _either(overlap), _either(speculative)))
     # A page of 16 needs room for a few of them; below that nothing is ever admitted.
-    tokens = draw(st.integers(max(32 // page, 6), 192 // page)) * page
+    tokens = draw(st.integers(max(48 // page, 8), 256 // page)) * page
     pool = PoolConfig(
         tokens=tokens, page_size=page, rows=knobs.max_running + draw(st.sampled_from((8, 4, 1))),
         # A round of drafts reserves ahead of what may ever be kept.
@@ -159,10 +159,12 @@ def requests(
 ) -> Request:
     """A request of this name, or a turn; its text may begin as others do. `length`: exactly so long."""
     knobs = config.scheduler
-    own = draw(st.integers(1, LONGEST)) if length is None else length
+    most = max(1, config.pool.tokens // 6)
+    own = draw(st.integers(1, min(LONGEST, most))) if length is None else length
     prompt = [Segment(name=rid, length=max(1, own))]
     if length is None and draw(st.booleans()):
-        prompt.insert(0, Segment(name=draw(st.sampled_from("xy")), length=draw(st.sampled_from((8, 4, 16, 17, 32)))))
+        shared = draw(st.sampled_from((8, 4, 16, 17, 32)))
+        prompt.insert(0, Segment(name=draw(st.sampled_from("xy")), length=min(shared, most)))
     given: dict[str, Any] = {}
     if knobs.speculative is not None:
         given["accept"] = draw(_ACCEPT)
@@ -172,7 +174,7 @@ def requests(
         given["stop_at"] = draw(st.integers(1, 10))
     if draw(st.integers(0, 4)) == 4:
         given["ignore_eos"] = True
-    return Request(rid=rid, prompt=tuple(prompt), session=session, max_new=draw(_OUTPUTS), **given)
+    return Request(rid=rid, prompt=tuple(prompt), session=session, max_new=min(draw(_OUTPUTS), 2 * most), **given)
 
 
 _OUTPUTS = st.one_of(st.integers(1, 6), st.integers(1, 34), st.sampled_from((1, 2, 8, 13, 34, 0)))

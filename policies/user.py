@@ -1,5 +1,7 @@
 """A decision of the user's own: a class in a Python file, named as `path.py:ClassName` on the command line.
 
+A program may hand over the class itself.
+
 The class says which decision it takes (`decision = "victims"`) and has the members of that decision's protocol in
 `sim/scheduler/release.py`. A scenario file cannot name one: YAML never causes code to run.
 """
@@ -20,12 +22,17 @@ class PolicyError(ValueError):
     """A policy that cannot be used; the text is one line with advice."""
 
 
-def load_policy(spec: str) -> Callable[[Release], Release]:
-    """What puts the policy `path.py:ClassName` into a release."""
-    path_text, _, name = spec.rpartition(":")
-    if not path_text or not name:
-        raise PolicyError(f"{spec}: not a policy; write FILE.py:CLASS")
-    policy = _make(_class(Path(path_text), name), spec)
+def load_policy(given: str | type) -> Callable[[Release], Release]:
+    """What puts the policy `path.py:ClassName`, or this class, into a release."""
+    if isinstance(given, str):
+        spec = given
+        path_text, _, name = spec.rpartition(":")
+        if not path_text or not name:
+            raise PolicyError(f"{spec}: not a policy; write FILE.py:CLASS")
+        policy = _make(_class(Path(path_text), name), spec)
+    else:
+        spec, name = f"{given.__module__}.{given.__qualname__}", given.__name__
+        policy = _make(given, spec)
     protocols = _protocols()
     decision = getattr(policy, "decision", None)
     if decision not in protocols:
@@ -37,6 +44,18 @@ def load_policy(spec: str) -> Callable[[Release], Release]:
             f"{spec}: {name} lacks {', '.join(missing)}, which decision {decision!r} needs; add it"
         )
     return lambda release: replace(release, **{decision: policy})
+
+
+def spelled(given: str | type) -> str:
+    """The policy as a command line names it: a class by its file."""
+    if isinstance(given, str):
+        return given
+    try:
+        return f"{inspect.getfile(given)}:{given.__qualname__}"
+    except (OSError, TypeError) as error:
+        raise PolicyError(
+            f"{given.__qualname__}: in no file that a command line could name; define it in a Python file"
+        ) from error
 
 
 def _class(path: Path, name: str) -> Any:

@@ -8,12 +8,54 @@ from sim.clock import PATIENCE, Ending
 from sim.config import RunConfig
 from sim.driver import Driver, Over
 from sim.engines.marks import REAP, STEP, Timed
-from sim.engines.protocol import Engine
-from sim.operations import Refuse
+from sim.engines.protocol import StepReport
+from sim.operations import Operation, Refuse
 
 STUCK = "stuck"
 """Marks in a recorded run that nothing was left to come, and work waited."""
 _NOTICE = 2048
+
+
+class Playing:
+    """Plays actions one at a time; like the clock, sets the engine's time once before each iteration."""
+
+    def __init__(self, driver: Driver) -> None:
+        self._driver = driver
+        self._now = -1.0
+        self._barren = 0
+        self._patience = PATIENCE
+
+    def do(self, time: float, what: Operation | str) -> tuple[tuple[str, ...], StepReport | None]:
+        """One action: the sessions that the reaper closed before it, what the iteration did; Over if it crashes."""
+        driver = self._driver
+        closed: tuple[str, ...] = ()
+        report = None
+        if time > self._now:
+            self._now = time
+            closed = driver.reap(time) if what == REAP else driver.advance(time)
+            if closed:
+                self._barren = 0
+        if what == STEP:
+            report = driver.step()
+            self._barren = 0 if report.progressed else self._barren + 1
+        elif not isinstance(what, str):
+            driver.do(what)
+            self._barren = 0
+            if isinstance(what, Refuse):
+                self._patience += what.times
+        return closed, report
+
+    @property
+    def waits_in_vain(self) -> bool:
+        """Whether work waits, nothing runs, and so many iterations have changed nothing."""
+        engine = self._driver.engine
+        return self._barren >= self._patience and bool(engine.waiting) and not engine.running
+
+    def ending(self, config: RunConfig) -> Ending:
+        """How it ends if nothing more is done: stuck, unless something would happen by itself as time passes."""
+        if not self.waits_in_vain or config.scheduler.waiting_timeout is not None:
+            return "done"
+        return "stuck" if self._driver.engine.next_reap() is None else "done"
 
 
 def play(
@@ -24,41 +66,19 @@ def play(
     recorded: bool = False,
     notice: Callable[[int, float], None] | None = None,
 ) -> Ending:
-    """Every action in turn; like the clock, sets the engine's time once before each iteration.
+    """Every action in turn.
 
     Work that waits in vain when the list ends is stuck, unless the run is `recorded`: then only STUCK says so.
     """
-    now, barren, patience = -1.0, 0, PATIENCE
+    playing = Playing(driver)
     for time, what in actions:
         try:
-            if time > now:
-                now = time
-                closed = driver.reap(time) if what == REAP else driver.advance(time)
-                if closed:
-                    barren = 0
-            if what == STEP:
-                barren = 0 if driver.step().progressed else barren + 1
-            elif not isinstance(what, str):
-                driver.do(what)
-                barren = 0
-                if isinstance(what, Refuse):
-                    patience += what.times
-            elif what == STUCK:
-                # The recorded run was stuck here; another release, or a user's policy, need not be.
-                return "stuck" if barren >= patience and _waits(driver.engine) else "done"
+            playing.do(time, what)
         except Over:
             return "crash"
+        if what == STUCK:
+            # The recorded run was stuck here; another release, or a user's policy, need not be.
+            return "stuck" if playing.waits_in_vain else "done"
         if notice is not None and driver.event % _NOTICE == 0:
-            notice(driver.event, now)
-    if recorded or barren < patience or not _waits(driver.engine):
-        return "done"
-    return "done" if _time_helps(driver.engine, config) else "stuck"
-
-
-def _waits(engine: Engine) -> bool:
-    return bool(engine.waiting) and not engine.running
-
-
-def _time_helps(engine: Engine, config: RunConfig) -> bool:
-    """Whether something would happen by itself if more time passed than the list says."""
-    return config.scheduler.waiting_timeout is not None or engine.next_reap() is not None
+            notice(driver.event, time)
+    return "done" if recorded else playing.ending(config)

@@ -36,7 +36,7 @@ class Identity:
     revert: tuple[int, ...] = ()
     add: tuple[int, ...] = ()
     decide: Mapping[str, str] = field(default_factory=dict)
-    policy: str | None = None
+    policy: str | type | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The first keys of ops.jsonl and meta.json."""
@@ -48,7 +48,11 @@ class Identity:
             "added": list(self.add),
             "decide": dict(self.decide),
         }
-        return data if self.policy is None else data | {"policy": self.policy}
+        if self.policy is None:
+            return data
+        from policies.user import spelled
+
+        return data | {"policy": spelled(self.policy)}
 
 
 def choose_release(identity: Identity, place: str = "") -> Release:

@@ -9,10 +9,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from sim.fuzz.machine import AccountingFault, accounting_machine
     from sim.fuzz.regression import assert_clean
 
-__all__ = ["assert_clean"]
-_HOMES = {"assert_clean": "sim.fuzz.regression"}
+__all__ = ["AccountingFault", "accounting_machine", "assert_clean"]
+_HOMES = {
+    "AccountingFault": "sim.fuzz.machine",
+    "accounting_machine": "sim.fuzz.machine",
+    "assert_clean": "sim.fuzz.regression",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -11,6 +11,7 @@ from sim.cases.case import Case
 from sim.config import RunConfig
 from sim.engines.marks import Timed
 from sim.fuzz.faults import Fault
+from sim.fuzz.found import Found
 from sim.fuzz.leave import Left, leave
 from sim.fuzz.smallest import Smallest, smallest
 from sim.fuzz.subject import Subject
@@ -41,7 +42,8 @@ class Handed:
 def hand_over(subject: Subject, config: RunConfig, actions: Sequence[Timed], fault: Fault, out: Path) -> Handed:
     """Make it still smaller, and write it into a folder of `out` that is named after the fault."""
     case = Case(seed=config.seed, config=config, actions=tuple(actions))
+    found = Found(origin="an example of Hypothesis", case=case, fault=fault, size=0)
     with Player(subject) as player:
-        small = smallest(player, case, "an example of Hypothesis", fault, ATTEMPTS)
+        small = smallest(player, found, ATTEMPTS)
     folder = out / f"{fault.verdict}-{fault.pool}-{crc32(str(fault).encode()):08x}"
     return Handed(small=small, left=leave(subject, small, folder))

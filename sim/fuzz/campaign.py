@@ -11,6 +11,7 @@ from time import monotonic
 from policies.releases import compose
 from sim.cases.case import Case, draw_case
 from sim.cases.pools import fitted, startable
+from sim.errors import InputError
 from sim.fuzz.accept import Accepted
 from sim.fuzz.faults import Fault
 from sim.fuzz.found import Found, Kept
@@ -218,6 +219,8 @@ def replay(subject: Subject, kept: tuple[Kept, ...]) -> list[Played]:
 def _one(player: Player, origin: str, case: Case, told: Case | int) -> Played:
     try:
         trial = player.play(case.config, case.actions, counted=True)
+    except InputError as error:
+        raise InputError(f"{error} ({origin})") from error
     except OurFault as error:
         none: Counter[str] = Counter()
         return Played(

@@ -14,15 +14,17 @@ from policies.victims import FewestOutput
 from policies.window import Window11
 
 
-class AbortForgetsTheReserve(Nuke):
-    """What a turn has reserved beyond what is computed is not freed with it."""
+class AbortFreesTheTreesPart(Nuke):
+    """What is freed with an aborted turn begins at the row's beginning, not where the tree's part ends."""
 
     def finish(self, cache, req, slot):
-        req.allocated = req.committed
+        req.protected = 0
+        if slot is not None:
+            slot.protected = 0
         return super().finish(cache, req, slot)
 
 
-class AdmissionCountsOnAPageMore(Admission11):
+class AdmissionCountsOnMore(Admission11):
     """Admission lets in what would fit if each request gave back a few pages."""
 
     def page_reserve(self, page_size):

@@ -27,7 +27,7 @@ from sim.config import RunConfig
 from sim.driver import Over
 from sim.engines.marks import REAP, STEP, Timed
 from sim.engines.protocol import Request, RetractHow, Snapshot
-from sim.engines.select import MODEL, Choice, Engines
+from sim.engines.select import MODEL, Choice, Engines, check
 from sim.fuzz.accept import Accepted, load_accepted
 from sim.fuzz.faults import Fault, Shown, Telling
 from sim.fuzz.handover import hand_over
@@ -118,6 +118,7 @@ def accounting_machine(
     with, or a strategy (`sim.fuzz.strategies.configs`); what is found is made small in so many `attempts` and
     written into a folder of `out`.
     """
+    check(engine)
     choice = Choice(spec=engine, path=None if sglang_src is None else Path(sglang_src))
     subject = Subject(release=release, revert=tuple(revert), add=tuple(add), choice=choice)
     identity = replace(subject.identity("fuzz"), policy=policy)

@@ -143,7 +143,9 @@ def _with_states(draw: DrawFn, config: RunConfig, kind: Pools) -> RunConfig:
         mamba = MambaConfig(slots=slots, strategy=strategy, track_interval=interval, chunk=grid)
         return replace(config, pool=replace(config.pool, mamba=mamba))
 
-    fitting = [made(strategy) for strategy in strategies if accepted(made(strategy))]
+    # A scenario cannot have a tree without buffers beside drafts, whatever a server does with them.
+    drafting = knobs.radix and knobs.speculative is not None
+    fitting = [made(s) for s in strategies if accepted(made(s)) and not (drafting and s == "no_buffer")]
     if fitting:
         return draw(st.sampled_from(fitting))
     strategy = strategies[0]

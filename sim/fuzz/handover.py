@@ -17,9 +17,6 @@ from sim.fuzz.smallest import Smallest, smallest
 from sim.fuzz.subject import Subject
 from sim.fuzz.trial import Player
 
-ATTEMPTS = 1500
-"""Hypothesis may have made it small by then, or may have left that to us."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class Handed:
@@ -39,11 +36,13 @@ class Handed:
         return "\n".join([*lines, "", path.read_text() if path.is_file() else ""])
 
 
-def hand_over(subject: Subject, config: RunConfig, actions: Sequence[Timed], fault: Fault, out: Path) -> Handed:
+def hand_over(
+    subject: Subject, config: RunConfig, actions: Sequence[Timed], fault: Fault, out: Path, attempts: int
+) -> Handed:
     """Make it still smaller, and write it into a folder of `out` that is named after the fault."""
     case = Case(seed=config.seed, config=config, actions=tuple(actions))
     found = Found(origin="an example of Hypothesis", case=case, fault=fault, size=0)
     with Player(subject) as player:
-        small = smallest(player, found, ATTEMPTS)
+        small = smallest(player, found, attempts)
     folder = out / f"{fault.verdict}-{fault.pool}-{crc32(str(fault).encode()):08x}"
     return Handed(small=small, left=leave(subject, small, folder))

@@ -27,16 +27,18 @@ from sim.config import RunConfig
 from sim.driver import Over
 from sim.engines.marks import REAP, STEP, Timed
 from sim.engines.protocol import Request, RetractHow, Snapshot
-from sim.engines.select import MODEL, Choice, Engines
+from sim.engines.select import MODEL, Choice, Engines, check
 from sim.fuzz.accept import Accepted, load_accepted
 from sim.fuzz.faults import Fault, Shown, Telling
 from sim.fuzz.handover import hand_over
 from sim.fuzz.occurred import Reports
 from sim.fuzz.strategies import HOWS, SECONDS, SESSIONS, TIMEOUTS, configs, requests
 from sim.fuzz.subject import DEFAULT_RELEASE, Subject
+from sim.ledger.auditor import OurFault
 from sim.ledger.verdicts import Verdict
 from sim.operations import Abort, Close, Expire, Open, Operation, Refuse, Retract, Submit
 from sim.play import Playing
+from sim.scenario.writer import scenario_text
 from sim.setup import Identity, Stage, choose_release
 from sim.world import Segment
 
@@ -87,6 +89,7 @@ class Aim:
     accepted: Accepted
     configs: SearchStrategy[RunConfig]
     out: Path
+    attempts: int
 
     def named(self) -> Subject:
         """The subject with its policy as a command line names it."""
@@ -106,13 +109,16 @@ def accounting_machine(
     config: RunConfig | SearchStrategy[RunConfig] | None = None,
     settings: Settings | Profile = "quick",
     out: str | Path = OUT,
+    attempts: int = 1500,
     sglang_src: str | Path | None = None,
 ) -> type[AccountingMachine]:
     """A state machine that drives this scheduler and fails at the first verdict that is not accepted.
 
     `policy` is `FILE.py:CLASS` or the class; `accept` names files of known faults; `config` is what all examples run
-    with, or a strategy (`sim.fuzz.strategies.configs`); what is found is written into a folder of `out`.
+    with, or a strategy (`sim.fuzz.strategies.configs`); what is found is made small in so many `attempts` and
+    written into a folder of `out`.
     """
+    check(engine)
     choice = Choice(spec=engine, path=None if sglang_src is None else Path(sglang_src))
     subject = Subject(release=release, revert=tuple(revert), add=tuple(add), choice=choice)
     identity = replace(subject.identity("fuzz"), policy=policy)
@@ -122,7 +128,7 @@ def accounting_machine(
     aim = Aim(
         identity=identity, subject=subject, engines=Engines(choice), accepted=load_accepted(map(Path, known)),
         configs=configs() if config is None else st.just(config) if isinstance(config, RunConfig) else config,
-        out=Path(out),
+        out=Path(out), attempts=attempts,
     )  # fmt: skip
     # The name is what Hypothesis keeps examples under: each subject has its own.
     under = "" if policy is None else f"_under_{policy if isinstance(policy, str) else policy.__qualname__}"
@@ -411,6 +417,11 @@ class AccountingMachine(RuleBasedStateMachine):
         except Over as error:
             self._reports.died(error)
             self._over = True
+        except OurFault as error:
+            self._over = True
+            if current_build_context().is_final:
+                error.add_note(self._report_of_ours())
+            raise
         self._judge()
         self._steps(then)
 
@@ -431,7 +442,16 @@ class AccountingMachine(RuleBasedStateMachine):
         error.verdict = shown.verdict
         # Only the last time, when it is as small as it gets here, is it worth writing down.
         if current_build_context().is_final:
-            handed = hand_over(self.aim.named(), self.config, self.actions, shown.fault, self.aim.out)
+            handed = hand_over(
+                self.aim.named(), self.config, self.actions, shown.fault, self.aim.out, self.aim.attempts
+            )
             error.folder = handed.left.folder
             error.args = (f"{shown.verdict.text()}\n\n{handed}",)
         return error
+
+    def _report_of_ours(self) -> str:
+        identity = replace(self.aim.identity, policy=None)
+        text = scenario_text(
+            name="ours", about="a fault of kvledger itself", identity=identity, config=self.config, actions=self.actions
+        )
+        return f"a fault of kvledger itself; please report it with this scenario\n\n{text}"

@@ -40,7 +40,7 @@ _KINDS: tuple[Pools, ...] = ("full", "swa", "no_buffer", "extra_buffer", "both")
 _SHAPES = ((3, 1, 4), (1, 1, 2), (5, 1, 6))
 _TREE = (5, 4, 8)
 _RARE: dict[str, tuple[Any, ...]] = {
-    "conservativeness": (0.3, 0.05, 1.4), "retract_steps": (0, 2, 7), "clip_max_new_tokens": (8, 3, 1),
+    "retract_steps": (0, 2, 7), "clip_max_new_tokens": (8, 3, 1),
     "max_prefill_tokens": (40, 16), "max_queued": (3, 2, 1), "waiting_timeout": (0.5, 0.1, 1.5),
     "running_timeout": (0.5, 0.1, 1.5), "consecutive_prefill_overlap": (False,), "busy_check": (0,),
     "idle_check": ("raise",), "test_retract": (TestRetractConfig(interval=3), TestRetractConfig(interval=2)),
@@ -61,10 +61,11 @@ def configs(
     pages: Sequence[int] = PAGES,
     overlap: bool | None = None,
     speculative: bool | None = None,
+    radix: bool | None = None,
 ) -> RunConfig:
     """Small configurations of these kinds of pools, such as a server accepts; None: either."""
     kind, page = draw(st.sampled_from(pools)), draw(st.sampled_from(pages))
-    knobs = draw(_knobs(page, _either(overlap), _either(speculative)))
+    knobs = draw(_knobs(page, _either(overlap), _either(speculative), radix))
     # A page of 16 needs room for a few of them; below that nothing is ever admitted.
     tokens = draw(st.integers(max(48 // page, 8), 256 // page)) * page
     pool = PoolConfig(
@@ -81,7 +82,9 @@ def _either(value: bool | None) -> SearchStrategy[bool]:
 
 
 @st.composite
-def _knobs(draw: DrawFn, page: int, overlaps: SearchStrategy[bool], drafts: SearchStrategy[bool]) -> SchedulerConfig:
+def _knobs(
+    draw: DrawFn, page: int, overlaps: SearchStrategy[bool], drafts: SearchStrategy[bool], radix: bool | None
+) -> SchedulerConfig:
     overlap, drafting = draw(overlaps), draw(drafts)
     chunk = draw(st.sampled_from((None, 16, 32) if page == 16 else (None, 16, 12 // page * page)))
     given: dict[str, Any] = {}
@@ -92,8 +95,9 @@ def _knobs(draw: DrawFn, page: int, overlaps: SearchStrategy[bool], drafts: Sear
         given["speculative"] = SpeculativeConfig(steps=steps, topk=topk, draft=draft)
     elif chunk is not None:
         given["mixed_chunk"] = draw(st.booleans())
-    given["radix"] = not draw(st.integers(0, 4).map(lambda n: n == 4))
-    if draw(st.integers(0, 4).map(lambda n: n == 4)):
+    given["radix"] = draw(st.integers(0, 4)) < 4 if radix is None else radix
+    given["conservativeness"] = draw(st.sampled_from((1.0, 1.0, 0.3, 0.05)))
+    if draw(st.integers(0, 4)) == 4:
         # Preemption crashes the release's speculation without overlap.
         given |= {"priority": True, "preemption": (overlap or not drafting) and draw(st.booleans())}
         given["preemption_threshold"] = draw(st.sampled_from((10, 2)))
@@ -124,11 +128,10 @@ def _with_states(draw: DrawFn, config: RunConfig, kind: Pools) -> RunConfig:
     """The same with states, kept in a way that this server accepts; without drafts or with a tree, if it must be."""
     pool, knobs = config.pool, config.scheduler
     each = 3 if knobs.overlap else 2
-    grid = draw(st.sampled_from((8, 4)))
-    step = lcm(grid, pool.page_size)
-    interval = step * draw(st.integers(1, 2))
+    grid = lcm(draw(st.sampled_from((8, 4))), pool.page_size)
+    interval = grid * draw(st.integers(1, 2))
     if knobs.speculative is not None and interval < knobs.speculative.draft:
-        interval += step
+        interval += grid
     slots = max(knobs.max_running * each + draw(st.sampled_from((12, 8, 4, 2, 0))), pool.rows)
     strategies: list[Literal["no_buffer", "extra_buffer"]] = []
     if kind != "extra_buffer":
@@ -140,7 +143,9 @@ def _with_states(draw: DrawFn, config: RunConfig, kind: Pools) -> RunConfig:
         mamba = MambaConfig(slots=slots, strategy=strategy, track_interval=interval, chunk=grid)
         return replace(config, pool=replace(config.pool, mamba=mamba))
 
-    fitting = [made(strategy) for strategy in strategies if accepted(made(strategy))]
+    # A scenario cannot have a tree without buffers beside drafts, whatever a server does with them.
+    drafting = knobs.radix and knobs.speculative is not None
+    fitting = [made(s) for s in strategies if accepted(made(s)) and not (drafting and s == "no_buffer")]
     if fitting:
         return draw(st.sampled_from(fitting))
     strategy = strategies[0]

@@ -14,15 +14,15 @@ from policies.victims import FewestOutput
 from policies.window import Window11
 
 
-class AbortForgetsTheReserve(Nuke):
-    """What a turn has reserved beyond what is computed is not freed with it."""
+class AbortForgetsAToken(Nuke):
+    """The last token that an aborted turn has allocated is not freed with the others."""
 
     def finish(self, cache, req, slot):
-        req.allocated = req.committed
+        req.allocated = max(req.allocated - 1, 0)
         return super().finish(cache, req, slot)
 
 
-class AdmissionCountsOnAPageMore(Admission11):
+class AdmissionCountsOnMore(Admission11):
     """Admission lets in what would fit if each request gave back a few pages."""
 
     def page_reserve(self, page_size):
@@ -85,16 +85,19 @@ class TailFreedOnePageEarly(FreedAtResume):
         slot.allocated = slot.committed = req.allocated = req.committed = prefix
 
 
-class VictimsSortTheBatch(FewestOutput):
-    """The batch itself is brought into the order in which its requests would go."""
+class VictimsGoShort(FewestOutput):
+    """Of what the first victim has allocated the last token is forgotten before it is given back."""
 
     def order(self, reqs, speculative):
-        reqs.sort(key=lambda req: req.out)
-        return list(range(len(reqs)))
+        order = super().order(reqs, speculative)
+        victim = reqs[order[-1]]
+        victim.allocated = max(victim.allocated - 1, 0)
+        victim.committed = min(victim.committed, victim.allocated)
+        return order
 
 
 class WindowReachedInto(Window11):
-    """What is given back are tokens that the window still shows."""
+    """The last token that is given back is one that the window still shows."""
 
     def margin(self, page_size):
-        return -2
+        return -1

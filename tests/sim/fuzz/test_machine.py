@@ -1,0 +1,154 @@
+"""The lane for pull requests: what it finds, what it leaves alone, and what it hands over."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+
+import pytest
+from helpers.planted import HeldMissesATokenOfMany
+from hypothesis import settings
+
+from policies.tail import FreedAtResume
+from policies.user import PolicyError
+from sim.config import PoolConfig, RunConfig, SchedulerConfig
+from sim.engines.protocol import Request
+from sim.errors import InputError
+from sim.fuzz import AccountingFault, accounting_machine
+from sim.fuzz.faults import Fault
+from sim.fuzz.strategies import configs
+from sim.run import Options, run_paths
+from sim.scheduler.streaming import require
+from sim.world import Segment
+
+PLAIN = configs(pools=("full",), speculative=False)
+QUICK = settings(settings.get_profile("kvledger-quick"), database=None, derandomize=True)
+SMALL = RunConfig(pool=PoolConfig(tokens=96, rows=12), scheduler=SchedulerConfig(max_running=4, session_gate=False))
+KNOWN = """
+about: what the release shows in this file
+faults:
+  - {verdict: stuck, pool: full, cause: "... wait, the first is ...; ... run, and nothing to come can change that"}
+  - verdict: corrupt
+    pool: full
+    cause: >-
+      turn ... is made from a history of ..., but session ... has said ...: what was aborted, refused or retracted is
+      no part of a conversation
+  - {verdict: false-alarm, pool: full, cause: "request … owns …, the books count none of it"}
+"""
+
+
+@pytest.fixture
+def accept(tmp_path):
+    path = tmp_path / "known.yaml"
+    path.write_text(KNOWN)
+    return path
+
+
+def run(machine, **changes):
+    machine.TestCase.settings = settings(machine.TestCase.settings, **changes) if changes else machine.TestCase.settings
+    machine.TestCase("runTest").runTest()
+
+
+@pytest.fixture
+def find(tmp_path, accept):
+    """The fault that a machine finds, and what its scenario shows when it is run."""
+
+    def found(**given):
+        options = {"settings": QUICK, "out": tmp_path / "out", "accept": accept, "config": PLAIN, **given}
+        with pytest.raises(AccountingFault) as caught:
+            run(accounting_machine(**options), max_examples=400)
+        return caught.value
+
+    return found
+
+
+def test_the_release_shows_nothing_but_what_is_known_of_it(accept, tmp_path):
+    run(accounting_machine(accept=[accept], config=SMALL, settings=QUICK, out=tmp_path), max_examples=60)
+    assert list(tmp_path.iterdir()) == [accept]
+
+
+@pytest.mark.parametrize("fix", [22753, 22862])
+def test_a_fix_that_is_taken_out_is_missed(find, fix):
+    found = find(revert=[fix])
+    message = str(found)
+    assert f"kvledger run {found.folder}/scenario.yaml" in message
+    assert (found.folder / "scenario.yaml").read_text() in message
+    assert str(fix) in message.partition("goes away with ")[2].partition("\n")[0]
+    ((_, result),) = run_paths([found.folder / "scenario.yaml"], Options())
+    assert found.fault.verdict in [verdict.verdict for verdict in result.verdicts]
+    assert result.reverted == (fix,)
+    assert result.ok
+
+
+@pytest.mark.parametrize("policy", [HeldMissesATokenOfMany, "tests/helpers/planted.py:HeldMissesATokenOfMany"])
+def test_a_policy_is_a_class_or_a_file_and_a_class(find, policy):
+    found = find(policy=policy)
+    assert found.fault.verdict == "false-alarm"
+    assert re.search(r"kvledger run \S+ --policy \S*planted.py:HeldMissesATokenOfMany\n", str(found))
+
+
+class Dies(FreedAtResume):
+    """The first turn that ends is the last."""
+
+    def released(self, cache, slot):
+        require(False, "no")
+
+
+def test_a_crash_that_is_known_ends_its_example_only(accept, find, tmp_path):
+    assert find(policy=Dies).fault == Fault("crash", "full", "AssertionError: no")
+    accept.write_text(f"{KNOWN}  - {{verdict: crash, cause: 'AssertionError: no'}}\n")
+    run(accounting_machine(policy=Dies, accept=accept, config=SMALL, settings=QUICK, out=tmp_path), max_examples=20)
+
+
+def test_every_operation_can_be_done_by_hand():
+    machine = accounting_machine(config=SMALL)()
+    machine.begin(SMALL)
+    machine.open("a", None)
+    prompt = (Segment(name="a/1", length=5),)
+    assert machine.next_rid("a") == "a/1"
+    machine.talk(Request(rid="a/1", prompt=prompt, max_new=2, session="a"))
+    assert machine.next_rid("a") == "a/2"
+    assert machine.resting == ["a"]
+    machine.close("a", 2)
+    assert machine.opened == []
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"release": "sglang-0.5.1"}, "unknown release 'sglang-0.5.1'; write 'sglang-0.5.11'"),
+        ({"revert": [1]}, "unknown fix 1; write one of"),
+        ({"policy": "none.py:None"}, "none.py: no such file; write FILE.py:CLASS"),
+        ({"policy": Request}, "fails when it is made"),
+        ({"accept": "none.yaml"}, "none.yaml"),
+        ({"engine": "vllm"}, "--engine vllm: there is no such engine; write model"),
+    ],
+)
+def test_what_cannot_be_driven_is_said_at_once(given, message):
+    with pytest.raises((InputError, PolicyError)) as caught:
+        accounting_machine(**given)
+    assert message in str(caught.value)
+
+
+def test_each_subject_has_examples_of_its_own():
+    names = {accounting_machine(revert=revert).__name__ for revert in ((), (22753,), (22862,))}
+    assert len(names) == 3
+    assert accounting_machine(policy=HeldMissesATokenOfMany).__name__.endswith("_under_HeldMissesATokenOfMany")
+
+
+@pytest.mark.parametrize("profile", ["quick", "ci", "soak"])
+def test_a_profile_keeps_what_it_finds_wherever_it_runs(profile):
+    chosen = accounting_machine(settings=profile).TestCase.settings
+    assert chosen.database is not None
+    assert not chosen.derandomize
+    assert chosen.deadline is None
+
+
+def test_importing_the_command_loads_neither_torch_nor_hypothesis():
+    slow = ("torch", "hypothesis", "sim.fuzz.machine")
+    code = f"import sys, sim.fuzz, sim.cli; print([m for m in {slow} if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+    with pytest.raises(AttributeError, match="no attribute 'nothing'"):
+        __import__("sim.fuzz").fuzz.nothing  # noqa: B018

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import Future
+from pathlib import Path
 
 import pytest
 
@@ -32,6 +33,14 @@ class Here:
 def in_process(monkeypatch):
     """No processes."""
     monkeypatch.setattr(hands, "ProcessPoolExecutor", Here)
+
+
+@pytest.fixture
+def undrawn(monkeypatch):
+    """No reports of what is found: they are drawn by other tests."""
+    import reports
+
+    monkeypatch.setattr(reports, "build", lambda paths, out: Path(out, "report.html"))
 
 
 @pytest.fixture

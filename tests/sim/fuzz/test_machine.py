@@ -83,7 +83,7 @@ def test_a_fix_that_is_taken_out_is_missed(find, fix):
 
 @pytest.mark.parametrize("policy", [HeldMissesATokenOfMany, "tests/helpers/planted.py:HeldMissesATokenOfMany"])
 def test_a_policy_is_a_class_or_a_file_and_a_class(find, policy):
-    found = find(policy=policy)
+    found = find(policy=policy, config=SMALL)
     assert found.fault.verdict == "false-alarm"
     assert re.search(r"kvledger run \S+ --policy \S*planted.py:HeldMissesATokenOfMany\n", str(found))
 

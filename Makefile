@@ -4,11 +4,12 @@ STAMP := .venv/.installed
 OUT := out/founding
 CASES ?= 300
 JOBS ?= 2
+PROFILE ?= quick
 # The released schedulers that the model is compared with.
 SGLANG := 0.5.10.post1 0.5.11 0.5.12
 
 .DEFAULT_GOAL := help
-.PHONY: help run test sources lint bench bench-gpu conform conform-mistakes clean
+.PHONY: help run test sources lint bench bench-gpu fuzz fuzz-power conform conform-mistakes clean
 
 help:  ## say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/'
@@ -32,6 +33,13 @@ bench: $(STAMP)  ## measure the ratios that the design promises
 
 bench-gpu: $(STAMP)  ## measure on the GPU that is there
 	$(BIN)/python -m sim.bench.gpu
+
+fuzz: $(STAMP)  ## fuzz the newest release, but for its known faults (PROFILE=quick|ci|soak, SEED=)
+	$(BIN)/kvledger fuzz --profile $(PROFILE) --accept scenarios/found/known-sglang-0.5.11.yaml \
+		$(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES))
+
+fuzz-power: $(STAMP)  ## take out each fix, one at a time, and see how soon the fuzzer finds it
+	$(BIN)/python -m sim.fuzz.power
 
 conform: $(STAMP) sources  ## play CASES random cases on the model and on each real release (MINUTES=, SEED=, JOBS=)
 	$(BIN)/python -m sim.conform --cases $(CASES) --jobs $(JOBS) \

@@ -13,6 +13,8 @@ class Fix:
     title: str
     summary: str
     superseded_by: int | None = None
+    pool: str | None = None
+    """The pool that it is about: without it nothing changes; None: any model's."""
 
 
 FIXES: dict[int, Fix] = {
@@ -22,6 +24,7 @@ FIXES: dict[int, Fix] = {
             number=21404,
             title="state of a refused request",
             summary="the recurrent state that a match copied for a request is freed if the request is then refused",
+            pool="mamba",
         ),
         Fix(
             number=21875,
@@ -74,17 +77,20 @@ FIXES: dict[int, Fix] = {
             number=23327,
             title="state of a refused turn of a session",
             summary="a refused turn's recurrent state is not freed: its session's slot still names it",
+            pool="mamba",
         ),
         Fix(
             number=23496,
             title="states of a closed session",
             summary="closing a session frees its recurrent states, not its KV and its row alone",
+            pool="mamba",
         ),
         Fix(
             number=22900,
             title="cursor of the windowed half at a trimmed overshoot",
             summary="how far the windowed half was given back is capped at the cut too; out of reach through the "
             "released eviction clock",
+            pool="swa",
         ),
     )
 }

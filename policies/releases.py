@@ -41,6 +41,10 @@ RELEASES: dict[str, ReleaseInfo] = {
 }  # fmt: skip
 
 
+POOL_OF = {"clock": "swa", "window": "swa", "leftover": "mamba", "revert": "mamba"}
+"""Decisions that are about one pool: without it they change nothing."""
+
+
 class UnknownChoice(ValueError):
     """A release, fix or decision that does not exist; the text is one line with advice."""
 

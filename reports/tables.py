@@ -9,6 +9,7 @@ from reports.data import Cause, Run, Verdict
 from reports.html import details, row, table, text
 from reports.log import events_before
 from reports.style import count, signed
+from reports.words import size_of
 
 _MOST = 200
 _VERDICT_HEAD = (
@@ -47,7 +48,7 @@ def _verdict_rows(number: int, verdict: Verdict) -> str:
         number,
         verdict.verdict,
         verdict.pool,
-        signed(verdict.size),
+        size_of(verdict),
         verdict.invariant,
         _count(verdict.event),
         _count(verdict.iteration),

@@ -29,7 +29,7 @@ def short_verdict(outcome: Outcome) -> str:
         return "clean" if outcome.checks else "not audited"
     kinds: dict[str, int] = {}
     for verdict in outcome.verdicts:
-        name = f"{verdict.verdict} {signed(verdict.size)}" if verdict.size else verdict.verdict
+        name = f"{verdict.verdict} {size_of(verdict)}" if verdict.size else verdict.verdict
         kinds[name] = kinds.get(name, 0) + 1
     words = [name if times == 1 else f"{name} ({count(times)}×)" for name, times in kinds.items()]
     return ", ".join(words[:3]) + (", …" if len(words) > 3 else "")
@@ -45,13 +45,20 @@ def sentence(outcome: Outcome) -> str:
             f" ({count(outcome.checks)} audits)."
         )
     first = outcome.verdicts[0]
-    size = f", {signed(first.size)}" if first.size else ""
+    size = f", {size_of(first)}" if first.size else ""
     text = f"{first.verdict}{size} in the {first.pool} pool"
     if meaning(first.verdict):
         text += f": {meaning(first.verdict)}"
     text += f". Cause: event {count(first.began)}{_what(first)}; {detection(first)}."
     more = len(outcome.verdicts) - 1
     return text + (f" {count(more)} more verdict{'s' if more > 1 else ''}." if more else "")
+
+
+def size_of(verdict: Verdict) -> str:
+    """By how much something is off, with its sign; work that waits is so many requests."""
+    if verdict.verdict == "stuck":
+        return f"{count(verdict.size)} request{'' if verdict.size == 1 else 's'}"
+    return signed(verdict.size)
 
 
 def detection(verdict: Verdict) -> str:

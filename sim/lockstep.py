@@ -23,7 +23,7 @@ from sim.engines.select import Engines
 from sim.engines.sglang.remote import EngineBroken, RemoteEngine
 from sim.recorded import Line, Recorded
 from sim.replay import Changes, changed, fitted
-from sim.setup import Identity, choose_device, choose_release, make_model
+from sim.setup import Identity, card_memory, choose_device, choose_release, make_model
 
 WINDOW = 64
 AHEAD = 3
@@ -169,7 +169,8 @@ def lockstep(
 ) -> Outcome:
     """Play a recorded run on two engines until they differ."""
     changes = changes or Changes()
-    with Recorded(path) as recorded:
+    memory = card_memory(changes.device)
+    with Recorded(path, memory) as recorded:
         sides = [Side(recorded, one, changes) for one in engines]
         if sides[0].name == sides[1].name:
             for side, one in zip(sides, engines, strict=True):
@@ -177,7 +178,7 @@ def lockstep(
         outcome = _first_pass(recorded, sides, deep, notice)
     if outcome.unsteady is None:
         return outcome
-    with Recorded(path) as recorded:
+    with Recorded(path, memory) as recorded:
         difference = _second_pass(recorded, sides, outcome.unsteady)
     if difference is None:
         return outcome

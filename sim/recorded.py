@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import IO, Any
 
-from sim.config import PoolConfig, RunConfig
+from sim.config import RunConfig
 from sim.engines.protocol import Request
 from sim.errors import InputError
-from sim.memory.presets import PRESETS
 from sim.operations import Abort, Close, Expire, Open, Operation, Refuse, Retract, Submit
+from sim.scenario.errors import ScenarioError
+from sim.scenario.header import Header
+from sim.scenario.sizes import machine_memory
 from sim.setup import Identity
 from sim.typed import Mistyped, build, convert
 
@@ -30,14 +32,15 @@ class Line:
 
 
 class Recorded:
-    """A recorded run, read as it is played."""
+    """A recorded run, read as it is played; `memory` is what it may use, default: what the machine has."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, memory: int | None = None) -> None:
         self.path = path
         self._file = _opened(path)
         self._lines = _lines(self._file, path)
         try:
-            self.identity, self.config = _header(path, next(self._lines, (1, "")))
+            most = machine_memory() if memory is None else memory
+            self.identity, self.config = _header(path, next(self._lines, (1, "")), most)
         except BaseException:
             self._file.close()
             raise
@@ -91,7 +94,7 @@ def _whole(line: str) -> bool:
     return True
 
 
-def _header(path: Path, first: tuple[int, str]) -> tuple[Identity, RunConfig]:
+def _header(path: Path, first: tuple[int, str], memory: int) -> tuple[Identity, RunConfig]:
     number, line = first
     if not line:
         raise InputError(f"{path}:1:1: the file is empty; record the run again")
@@ -99,8 +102,11 @@ def _header(path: Path, first: tuple[int, str]) -> tuple[Identity, RunConfig]:
     if data.get("kvledger") != 1:
         raise _wrong(path, 1, line, "kvledger", "no record of kvledger; write the path of an ops.jsonl")
     try:
+        header = Header(line, str(path))
+        if isinstance(data.get("config"), dict):
+            header.check_values()
         config = build(RunConfig, data.get("config"), "config")
-        _possible(config)
+        header.check_pools(config, memory)
         identity = Identity(
             scenario=convert(str, data.get("scenario"), "scenario"),
             variant=convert(str, data.get("variant"), "variant"),
@@ -112,31 +118,11 @@ def _header(path: Path, first: tuple[int, str]) -> tuple[Identity, RunConfig]:
         )
     except (Mistyped, TypeError) as error:
         raise _wrong(path, 1, line, getattr(error, "key", ""), str(error)) from error
+    except ScenarioError as error:
+        raise InputError(str(error)) from error
+    except RecursionError as error:
+        raise InputError(f"{path}:1:1: nested too deep; record the run again") from error
     return identity, config
-
-
-def _possible(config: RunConfig) -> None:
-    pool = config.pool
-    if pool.model not in PRESETS:
-        raise Mistyped("model", f"there is no model preset {pool.model!r}; write one of {', '.join(PRESETS)}")
-    for name in ("tokens", "page_size", "rows", "context"):
-        if getattr(pool, name) < 1:
-            raise Mistyped(name, f"{name} is {getattr(pool, name)}; write one or more")
-    if pool.tokens % pool.page_size:
-        raise Mistyped(
-            "tokens", f"{pool.tokens} tokens are not whole pages; write a multiple of {pool.page_size}"
-        )
-    for name in pool.names[1:]:
-        _possible_pool(pool, name)
-
-
-def _possible_pool(pool: PoolConfig, name: str) -> None:
-    part = asdict(pool)[name]
-    for key, value in part.items():
-        if isinstance(value, int | float) and not value > 0:
-            raise Mistyped(key, f"{key} is {value}; write one or more")
-    if part.get("tokens", 0) % pool.page_size:
-        raise Mistyped(name, f"{part['tokens']} tokens are not whole pages; write a multiple of {pool.page_size}")
 
 
 def _parsed(path: Path, number: int, line: str) -> tuple[float, Operation | str]:
@@ -173,6 +159,8 @@ def _object(path: Path, number: int, line: str) -> dict[str, Any]:
         ) from error
     except RecursionError as error:
         raise InputError(f"{path}:{number}:1: nested too deep; record the run again") from error
+    except ValueError as error:
+        raise InputError(f"{path}:{number}:1: a number here is too long; record the run again") from error
     if not isinstance(data, dict):
         raise InputError(f"{path}:{number}:1: this line is no JSON object; record the run again")
     return data

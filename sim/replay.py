@@ -14,7 +14,7 @@ from sim.play import play
 from sim.record import folder_of
 from sim.recorded import Recorded
 from sim.result import Result
-from sim.setup import Identity, Stage
+from sim.setup import Identity, Stage, card_memory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +39,7 @@ def replay(
     """Play a recorded run to its end."""
     changes = changes or Changes()
     engines = engines or Engines()
-    with Recorded(path) as recorded:
+    with Recorded(path, card_memory(changes.device)) as recorded:
         identity, config = changed(recorded, changes)
         identity = fitted(path, identity, engines, changes)
         folder = changes.out and folder_of(changes.out, identity.scenario, identity.variant)

@@ -183,7 +183,7 @@ def run_variant(
             expected = tuple(entry_to_json(e) for e in variant.expect.verdicts)
             return stage.conclude(ending, expected=expected, unmet=tuple(unmet), notes=notes, judged=True)
     except Exception as error:
-        _blame_policy(error, options.policy)
+        blame_policy(error, options.policy)
         raise
 
 
@@ -229,7 +229,7 @@ def _same(one: Variant, other: Variant) -> bool:
     return replace(one, name=other.name) == other
 
 
-def _blame_policy(error: Exception, policy: str | None) -> None:
+def blame_policy(error: Exception, policy: str | None) -> None:
     """A user's policy that raises is the user's to mend: say where."""
     if policy is None or isinstance(error, InputError):
         return

@@ -112,9 +112,10 @@ def make_model(config: RunConfig, release: Release) -> ModelEngine:
         return ModelEngine(config, release)
     except (MemoryError, RuntimeError) as error:
         if isinstance(error, MemoryError) or "memory" in str(error).lower():
+            sizes = ", ".join(f"{name} {size}" for name, size in config.pool.sizes.items())
             raise InputError(
-                f"{config.pool.tokens} tokens of {config.pool.model} do not fit into the memory of the "
-                f"{config.device}; write fewer tokens or a smaller model"
+                f"the pools ({sizes}) of {config.pool.model} do not fit into the memory of the {config.device}; "
+                "make the pools smaller, or write a smaller model"
             ) from error
         raise
 
@@ -271,10 +272,12 @@ def stuck_message(engine: Engine) -> str:
 
 def lone_verdict(kind: str, driver: Driver, message: str) -> Verdict:
     """A verdict of a run that is not audited: its cause is where it shows."""
+    from sim.ledger.shortage import short_of
     from sim.ledger.verdicts import Cause, Verdict
 
     at = (driver.event, driver.iteration, driver.now)
-    verdict = Verdict(kind, "full", 0, *at, None, None, Cause(message, *at, kind), message)
+    size = driver.engine.waiting if kind == "stuck" else 0
+    verdict = Verdict(kind, short_of(message) or "full", size, *at, None, None, Cause(message, *at, kind), message)
     if kind == "crash":
         verdict.detect("crash", driver.event, driver.iteration)
     return verdict

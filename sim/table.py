@@ -78,11 +78,16 @@ def _row(result: Result, verdict: Verdict) -> Row:
         result.variant,
         verdict.verdict,
         verdict.pool,
-        f"{verdict.size:+d}" if verdict.size else "0",
+        _size(verdict),
         str(verdict.event),
         str(verdict.iteration),
         _detected(verdict),
     )
+
+
+def _size(verdict: Verdict) -> str:
+    """By how much something is off, with its sign; work that waits is so many requests."""
+    return f"{verdict.size:+d}" if verdict.size and verdict.verdict != "stuck" else str(verdict.size)
 
 
 def _detected(verdict: Verdict) -> str:
@@ -94,7 +99,7 @@ def _detected(verdict: Verdict) -> str:
 def _cause(verdict: Verdict) -> str:
     cause = verdict.cause
     who = " ".join(name for name in (cause.request, cause.session) if name)
-    slots = f", {cause.count} slot{'s' if cause.count != 1 else ''}" if cause.count else ""
+    slots = f", {verdict.measured(cause.count)}" if cause.count else ""
     at = f"event {cause.event}, iteration {cause.iteration}, {cause.time:.6g} s"
     return f"cause: {cause.what} ({cause.op}{' of ' + who if who else ''}; {at}{slots}; {verdict.invariant})"
 

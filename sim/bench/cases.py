@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from sim.bench.load import per_iteration, steady, timeout_cost, unaudited, with_all_pools
+from sim.bench.load import drawn_iteration, per_iteration, steady, timeout_cost, unaudited, with_all_pools
 
 ROUNDS = 5
 WIDTH = 74
@@ -74,6 +74,15 @@ def all_pools() -> Iterator[Figure]:
     yield Figure(
         name="iteration, all pools in use, batch 32 / SimPy timeout", ratio=cost / unit, bound=110.0,
         note=f"{1 / cost:,.0f} iterations/s",
+    )  # fmt: skip
+
+
+def fuzzing() -> Iterator[Figure]:
+    """An iteration of the fuzzer: drawn, played, checked and counted, in bare SimPy timeouts."""
+    unit, cost = least(timeout_cost, partial(drawn_iteration, 48), rounds=3)
+    yield Figure(
+        name="iteration of a drawn case, checked / SimPy timeout", ratio=cost / unit, bound=480.0,
+        note=f"{3600 / cost / 1e6:,.1f} million per core-hour",
     )  # fmt: skip
 
 
@@ -174,5 +183,5 @@ def _wall(command: list[str]) -> float:
 
 
 CASES: tuple[Callable[[], Iterator[Figure]], ...] = (
-    iterations, all_pools, checks, event_log, sessions, pool_size, memory, start_up,
+    iterations, all_pools, fuzzing, checks, event_log, sessions, pool_size, memory, start_up,
 )  # fmt: skip

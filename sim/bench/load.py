@@ -123,6 +123,21 @@ def timeout_cost(count: int = 200_000) -> float:
     return (time.process_time() - start) / count
 
 
+def drawn_iteration(cases: int) -> float:
+    """Seconds of one iteration of the fuzzer's cases, what it takes to draw them included."""
+    from sim.fuzz.campaign import case_of
+    from sim.fuzz.subject import Subject
+    from sim.fuzz.trial import Player
+
+    iterations = 0
+    with Player(Subject()) as player:
+        start = time.process_time()
+        for seed in range(cases):
+            case = case_of(seed, player.subject.release)
+            iterations += player.play(case.config, case.actions, counted=True).iterations
+        return (time.process_time() - start) / iterations
+
+
 def unaudited(config: RunConfig) -> RunConfig:
     """The same run without checks."""
     return replace(config, audit="off")

@@ -2,29 +2,43 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from math import lcm
 from random import Random
 
 from sim.cases.matrix import Cell
 from sim.config import MambaConfig, RunConfig, SpeculativeConfig, SwaConfig
+from sim.scenario.errors import NOWHERE
+from sim.scenario.limits import scheduler_problems
+from sim.scenario.places import Node
+from sim.scenario.poollimits import further_pool_problems
+from sim.scheduler.release import Release
 
 _WINDOWS = (2, 4, 4, 6, 9, 16)
 _RATIOS = (0.35, 0.5, 0.8, 0.8, 1.0)
 _MULTIPLIERS = (1.0, 1.0, 0.25, 0.5, 1.5)
 _GRIDS = (4, 8, 8)
 _SESSIONS = 4
+_UNWRITTEN = Node(NOWHERE, {}, NOWHERE, {})
 
 
 def accepted(config: RunConfig) -> bool:
-    """Whether a server keeps states like this."""
-    pool, knobs = config.pool, config.scheduler
-    if pool.mamba is None:
-        return True
-    if pool.mamba.strategy == "extra_buffer":
-        return knobs.radix
-    if knobs.radix:
-        return pool.page_size == 1 and (not knobs.overlap or knobs.speculative is not None)
-    return pool.page_size == 1 or knobs.chunked_prefill is not None or pool.swa is not None
+    """Whether a server keeps pools like these; those of a record must be so too."""
+    return not any(further_pool_problems(config, _UNWRITTEN))
+
+
+def startable(config: RunConfig, release: str) -> bool:
+    """Whether a server of this release starts with it."""
+    knobs = scheduler_problems(config, _UNWRITTEN, release=release, gated=False, sessions=True)
+    return accepted(config) and not any(knobs)
+
+
+def fitted(config: RunConfig, release: Release) -> RunConfig:
+    """The same without what this release does not look at."""
+    swa, window = config.pool.swa, release.window
+    if swa is None or window.interval(1024, 1, 1.0) != window.interval(1024, 1, 0.5):
+        return config
+    return replace(config, pool=replace(config.pool, swa=replace(swa, eviction_multiplier=1.0)))
 
 
 def draw_window(cell: Cell, tokens: int, random: Random) -> SwaConfig | None:
@@ -55,7 +69,6 @@ def draw_states(
     interval = step * random.choice([1, 1, 2])
     while speculative is not None and interval < speculative.draft:
         interval += step
-    return MambaConfig(
-        slots=max(slots, rows), strategy="no_buffer" if strategy == "no_buffer" else "extra_buffer",
-        track_interval=interval, chunk=grid,
-    )  # fmt: skip
+    if strategy == "no_buffer":
+        return MambaConfig(slots=max(slots, rows))
+    return MambaConfig(slots=max(slots, rows), strategy="extra_buffer", track_interval=interval, chunk=grid)

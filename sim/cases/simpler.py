@@ -67,7 +67,7 @@ def smaller(number: int, least: int = 1) -> Iterator[int]:
 def plainer(config: RunConfig) -> list[Way]:
     """Ways to make a configuration plainer: each knob as it is by default, fewer pools."""
     ways: list[Way] = []
-    default = replace(SchedulerConfig(), session_gate=False)
+    default = SchedulerConfig()
     for field in fields(SchedulerConfig):
         plain = getattr(default, field.name)
         if field.name not in ("overlap", "speculative") and getattr(config.scheduler, field.name) != plain:

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from time import monotonic
 
+from policies.releases import compose
 from sim.cases.case import Case, draw_case
+from sim.cases.pools import fitted, startable
+from sim.errors import InputError
 from sim.fuzz.accept import Accepted
 from sim.fuzz.faults import Fault
+from sim.fuzz.found import Found, Kept
 from sim.fuzz.hands import Hands, Lost, Task
+from sim.fuzz.leave import Left, leave
 from sim.fuzz.smallest import Smallest, smallest
 from sim.fuzz.subject import Subject
 from sim.fuzz.trial import Player
@@ -19,14 +25,10 @@ from sim.ledger.auditor import OurFault
 BATCH = 24
 LENGTH = 150
 _AHEAD = 3
-
-
-@dataclass(frozen=True, kw_only=True)
-class Kept:
-    """A case that was found before: played first."""
-
-    origin: str
-    case: Case
+_FAR = (1 << 40) + 1
+_SEEDS = 1 << 62
+_STRIDE = 197
+"""Neighbouring cells of the matrix are alike: neighbouring seeds should not be."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +45,7 @@ class Plan:
     accepted: Accepted = field(default_factory=Accepted)
     only: frozenset[str] = frozenset()
     kept: tuple[Kept, ...] = ()
+    out: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,13 +62,11 @@ class Played:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
-    """A fault, and the first case that shows it."""
+class Made:
+    """A finding as small as it gets, and what it left."""
 
-    origin: str
-    case: Case
-    fault: Fault
-    size: int
+    small: Smallest
+    left: Left | None
 
 
 @dataclass(kw_only=True)
@@ -91,26 +92,39 @@ class Campaign:
         self.tally = Tally()
         self._found: dict[Fault, Found] = {}
 
-    def run(self) -> Iterator[Found | Smallest | None]:
-        """Findings in the order of the seeds, then each again, as small as it gets; None: some progress."""
+    def run(self, *, at_once: bool = False) -> Iterator[Found | Made | None]:
+        """Findings in the order of the seeds, then each again, as small as it gets; None: some progress.
+
+        `at_once`: what has been made small comes between them, when it happens to be ready.
+        """
         plan = self.plan
         with Hands(plan.jobs) as hands:
-            shrinking: list[Task[Smallest]] = []
+            making: deque[Task[Made]] = deque()
             for played in self._played(hands):
                 found = None if played is None else self._judge(played)
-                if found is not None:
-                    shrinking.append(
-                        hands.submit(shrink, plan.subject, found.case, found.origin, found.fault, plan.attempts)
-                    )
                 if played is None or found is not None:
                     yield found
+                if found is not None:
+                    # Whoever listens may have written the case as it was drawn: what is made of it comes after that.
+                    making.append(hands.submit(make, plan.subject, found, plan.attempts, plan.out))
+                while at_once and making and making[0].future.done():
+                    yield from self._made(hands, making.popleft())
                 if len(self._found) >= plan.most:
                     break
-            for task in shrinking:
-                try:
-                    yield hands.result(task)
-                except Lost:
-                    self.tally.lost.append(f"{task.given[2]}: a process ended while the case was made small")
+            while making:
+                yield from self._made(hands, making.popleft())
+
+    def _made(self, hands: Hands, task: Task[Made]) -> Iterator[Made]:
+        try:
+            yield hands.result(task)
+        except Lost:
+            found = task.given[1]
+            self.tally.lost.append(f"{found.origin}: no process survives making it small")
+
+    def faults(self) -> set[Fault]:
+        """Every fault of every case, first in it or not; nothing is made small."""
+        with Hands(self.plan.jobs) as hands:
+            return {fault for played in self._played(hands) if played is not None for fault, _ in played.faults}
 
     def _played(self, hands: Hands) -> Iterator[Played | None]:
         """The cases kept, then every case in the order of the seeds; None after each batch."""
@@ -164,7 +178,7 @@ class Campaign:
             tally.times[fault] += 1
             if fault in self._found:
                 return None
-            case = case_of(played.case) if isinstance(played.case, int) else played.case
+            case = case_of(played.case, self.plan.subject.release) if isinstance(played.case, int) else played.case
             found = self._found[fault] = Found(origin=played.origin, case=case, fault=fault, size=size)
             return found
         return None
@@ -184,14 +198,17 @@ def _player(subject: Subject) -> Player:
     return _players[0]
 
 
-def case_of(seed: int) -> Case:
-    """The case of a seed."""
-    return draw_case(seed, LENGTH)
+def case_of(seed: int, release: str) -> Case:
+    """The case of a seed; where a server of this release would not start with it, one far away."""
+    case = draw_case(seed * _STRIDE % _SEEDS, LENGTH)
+    while not startable(case.config, release):
+        case = draw_case((case.seed + _FAR) % _SEEDS, LENGTH)
+    return replace(case, config=fitted(case.config, compose(release)))
 
 
 def play(subject: Subject, seeds: range) -> list[Played]:
     """Play these seeds."""
-    return [_one(_player(subject), f"seed {seed}", case_of(seed), seed) for seed in seeds]
+    return [_one(_player(subject), f"seed {seed}", case_of(seed, subject.release), seed) for seed in seeds]
 
 
 def replay(subject: Subject, kept: tuple[Kept, ...]) -> list[Played]:
@@ -202,6 +219,8 @@ def replay(subject: Subject, kept: tuple[Kept, ...]) -> list[Played]:
 def _one(player: Player, origin: str, case: Case, told: Case | int) -> Played:
     try:
         trial = player.play(case.config, case.actions, counted=True)
+    except InputError as error:
+        raise InputError(f"{error} ({origin})") from error
     except OurFault as error:
         none: Counter[str] = Counter()
         return Played(
@@ -213,6 +232,7 @@ def _one(player: Player, origin: str, case: Case, told: Case | int) -> Played:
     )  # fmt: skip
 
 
-def shrink(subject: Subject, case: Case, origin: str, fault: Fault, attempts: int) -> Smallest:
-    """Make a case small."""
-    return smallest(_player(subject), case, origin, fault, attempts)
+def make(subject: Subject, found: Found, attempts: int, out: Path | None) -> Made:
+    """Make what was found small, and leave it in its folder."""
+    small = smallest(_player(subject), found, attempts)
+    return Made(small=small, left=None if out is None else leave(subject, small, found.folder(out)))

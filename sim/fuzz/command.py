@@ -12,12 +12,12 @@ from time import monotonic
 from sim.engines.select import Choice, release_of
 from sim.errors import InputError
 from sim.fuzz.accept import load_accepted
-from sim.fuzz.campaign import Campaign, Found, Plan
+from sim.fuzz.campaign import Campaign, Made, Plan
+from sim.fuzz.found import Found
 from sim.fuzz.kept import kept_cases
-from sim.fuzz.leave import Left, folder_for, leave, leave_drawn
+from sim.fuzz.leave import leave_drawn
 from sim.fuzz.profiles import PROFILES, Profile
-from sim.fuzz.report import announced, follows, lines, missing, summary
-from sim.fuzz.smallest import Smallest
+from sim.fuzz.report import announced, lines, missing, summary
 from sim.fuzz.subject import DEFAULT_RELEASE, Subject
 from sim.progress import Progress
 from sim.record import prepare, write_whole
@@ -31,7 +31,7 @@ def fuzz(args: Namespace, choice: Choice) -> int:
     plan = _plan(args, choice, profile)
     prepare(args.out)
     print(f"fuzzing {plan.subject.title}, {_extent(plan)}, from seed {plan.first_seed}", flush=True)
-    run = _Run(plan, args.out)
+    run = _Run(plan)
     try:
         run.all()
     except KeyboardInterrupt:
@@ -43,7 +43,7 @@ def fuzz(args: Namespace, choice: Choice) -> int:
     absent = missing(plan, run.campaign.tally)
     if run.campaign.tally.ours or run.campaign.tally.lost:
         return 4
-    if any(not follows(plan, small) for small, _ in run.findings):
+    if any(not made.small.before for made in run.findings):
         return 1
     if profile.strict and absent:
         print(f"--profile {args.profile}: {len(absent)} kinds did not occur; play more cases, or see why they cannot")
@@ -54,13 +54,11 @@ def fuzz(args: Namespace, choice: Choice) -> int:
 class _Run:
     """One campaign on its way: findings are printed and written at once."""
 
-    def __init__(self, plan: Plan, out: Path) -> None:
+    def __init__(self, plan: Plan) -> None:
         self.plan = plan
         self.campaign = Campaign(plan)
-        self.findings: list[tuple[Smallest, Left]] = []
+        self.findings: list[Made] = []
         self.progress = Progress(sys.stderr)
-        self._out = out
-        self._folders: dict[str, Path] = {}
         self._begun = monotonic()
 
     def all(self) -> None:
@@ -69,17 +67,18 @@ class _Run:
             self.progress.clear()
             if isinstance(news, Found):
                 self._found(news)
-            elif isinstance(news, Smallest):
-                self.findings.append((news, leave(self.plan.subject, news, self._folders[str(news.fault)])))
+            elif news is not None:
+                self.findings.append(news)
             tally = self.campaign.tally
             rate = tally.iterations / max(monotonic() - self._begun, 0.001)
-            self.progress.show(f"{tally.cases:,} cases, {rate:,.0f} iterations/s, {len(self._folders)} faults")
+            self.progress.show(f"{tally.cases:,} cases, {rate:,.0f} iterations/s, {len(tally.times)} faults")
         self.progress.clear()
 
     def _found(self, found: Found) -> None:
+        assert self.plan.out is not None, "a command writes somewhere"
+        # Written before it is printed: what is printed is never lost.
+        left = leave_drawn(self.plan.subject, found, found.folder(self.plan.out))
         print(announced(found), flush=True)
-        folder = self._folders[str(found.fault)] = folder_for(self._out, found)
-        left = leave_drawn(self.plan.subject, found, folder)
         if left.problem is not None:
             print(f"  {left.problem}", flush=True)
 
@@ -87,7 +86,8 @@ class _Run:
         """The report."""
         for line in lines(self.plan, self.campaign.tally, self.findings):
             print(line)
-        write_whole(self._out / "fuzz.json", summary(self.plan, self.campaign.tally, self.findings))
+        assert self.plan.out is not None, "a command writes somewhere"
+        write_whole(self.plan.out / "fuzz.json", summary(self.plan, self.campaign.tally, self.findings))
 
 
 def _plan(args: Namespace, choice: Choice, profile: Profile) -> Plan:
@@ -103,7 +103,7 @@ def _plan(args: Namespace, choice: Choice, profile: Profile) -> Plan:
     return Plan(
         subject=subject, first_seed=seed, cases=cases, minutes=minutes, attempts=profile.attempts,
         jobs=args.jobs or os.cpu_count() or 1, accepted=load_accepted(args.accept), only=frozenset(args.only),
-        kept=kept_cases(args.regressions, args.out),
+        kept=kept_cases(args.regressions, args.out), out=args.out,
     )  # fmt: skip
 
 

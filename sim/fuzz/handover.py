@@ -11,6 +11,7 @@ from sim.cases.case import Case
 from sim.config import RunConfig
 from sim.engines.marks import Timed
 from sim.fuzz.faults import Fault
+from sim.fuzz.found import Found
 from sim.fuzz.leave import Left, leave
 from sim.fuzz.smallest import Smallest, smallest
 from sim.fuzz.subject import Subject
@@ -40,7 +41,8 @@ def hand_over(
 ) -> Handed:
     """Make it still smaller, and write it into a folder of `out` that is named after the fault."""
     case = Case(seed=config.seed, config=config, actions=tuple(actions))
+    found = Found(origin="an example of Hypothesis", case=case, fault=fault, size=0)
     with Player(subject) as player:
-        small = smallest(player, case, "an example of Hypothesis", fault, attempts)
+        small = smallest(player, found, attempts)
     folder = out / f"{fault.verdict}-{fault.pool}-{crc32(str(fault).encode()):08x}"
     return Handed(small=small, left=leave(subject, small, folder))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sim.cases.case import Case
 from sim.errors import InputError
-from sim.fuzz.campaign import Kept
+from sim.fuzz.found import Kept
 from sim.scenario import ScenarioError, load
 from sim.scenario.model import Scenario
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from sim.config import RunConfig
 from sim.engines.marks import Timed
 from sim.engines.select import Engines
 from sim.errors import InputError
-from sim.fuzz.campaign import Found
 from sim.fuzz.faults import Fault
+from sim.fuzz.found import Found
 from sim.fuzz.smallest import Smallest
 from sim.fuzz.subject import Subject
 from sim.play import play
@@ -30,12 +30,6 @@ class Left:
     folder: Path
     command: str
     problem: str | None = None
-
-
-def folder_for(out: Path, found: Found) -> Path:
-    """The folder of a finding: named after what is found, and where."""
-    where = re.sub(r"[^A-Za-z0-9]+", "-", found.origin).strip("-")
-    return out / f"{found.fault.verdict}-{found.fault.pool}-{where}"
 
 
 def leave_drawn(subject: Subject, found: Found, folder: Path) -> Left:
@@ -63,7 +57,7 @@ def _scenario(
     subject: Subject, folder: Path, fault: Fault, config: RunConfig, actions: Sequence[Timed],
     expect: Sequence[ExpectVerdict] = (),
 ) -> str:  # fmt: skip
-    identity = replace(subject.identity(folder.name), policy=None)
+    identity = subject.written(folder.name, config)
     return scenario_text(
         name=folder.name, about=str(fault), identity=identity, config=config, actions=actions, expect=expect
     )

@@ -9,11 +9,10 @@ from textwrap import wrap
 from typing import Any
 
 from sim.cases.kinds import EVENTS, OPERATIONS
-from sim.fuzz.campaign import Found, Plan, Tally
+from sim.fuzz.campaign import Made, Plan, Tally
 from sim.fuzz.faults import Fault
-from sim.fuzz.leave import Left
+from sim.fuzz.found import Found
 from sim.fuzz.occurred import TOLD
-from sim.fuzz.smallest import Smallest
 
 WIDTH = 100
 _OURS = "please report it with this line"
@@ -31,7 +30,7 @@ def missing(plan: Plan, tally: Tally) -> list[str]:
     return [k for k in OPERATIONS if not tally.operations[k]] + [k for k in kinds if not tally.events[k]]
 
 
-def lines(plan: Plan, tally: Tally, findings: Sequence[tuple[Smallest, Left]]) -> Iterator[str]:
+def lines(plan: Plan, tally: Tally, findings: Sequence[Made]) -> Iterator[str]:
     """The whole report."""
     yield ""
     yield f"fuzzed {plan.subject.title}"
@@ -41,16 +40,16 @@ def lines(plan: Plan, tally: Tally, findings: Sequence[tuple[Smallest, Left]]) -
         f"{_count(tally.faulty, 'case')} with faults"
     )
     yield ""
-    own = [(small, left) for small, left in findings if not follows(plan, small)]
-    after = [(small, left) for small, left in findings if follows(plan, small)]
+    own = [made for made in findings if not made.small.before]
+    after = [made for made in findings if made.small.before]
     yield f"{_count(len(own), 'fault')} found" if own else "nothing found"
-    for number, (small, left) in enumerate(own, 1):
-        yield from _finding(number, small, left, tally.times)
+    for number, made in enumerate(own, 1):
+        yield from _finding(number, made, tally.times)
     if after:
         yield ""
         yield f"{_count(len(after), 'fault')} seen only after another one, from which it may follow"
-        for number, (small, left) in enumerate(after, len(own) + 1):
-            yield from _finding(number, small, left, tally.times)
+        for number, made in enumerate(after, len(own) + 1):
+            yield from _finding(number, made, tally.times)
     if tally.known:
         yield ""
         yield "known, and accepted"
@@ -62,19 +61,14 @@ def lines(plan: Plan, tally: Tally, findings: Sequence[tuple[Smallest, Left]]) -
         yield f"a fault of kvledger itself: {text}; {_OURS}"
 
 
-def follows(plan: Plan, small: Smallest) -> bool:
-    """Whether the smallest case of a fault shows another one first."""
-    return bool(small.before)
-
-
-def summary(plan: Plan, tally: Tally, findings: Sequence[tuple[Smallest, Left]]) -> dict[str, Any]:
+def summary(plan: Plan, tally: Tally, findings: Sequence[Made]) -> dict[str, Any]:
     """The same as data."""
     return {
         "fuzzed": plan.subject.title,
         "first_seed": plan.first_seed,
         "cases": tally.cases,
         "iterations": tally.iterations,
-        "findings": [_entry(plan, tally, small, left) for small, left in findings],
+        "findings": [_entry(tally, made) for made in findings],
         "known": [{**asdict(fault), "cases": count} for fault, count in sorted(tally.known.items())],
         "operations": dict(sorted(tally.operations.items())),
         "events": dict(sorted(tally.events.items())),
@@ -82,7 +76,8 @@ def summary(plan: Plan, tally: Tally, findings: Sequence[tuple[Smallest, Left]])
     }
 
 
-def _entry(plan: Plan, tally: Tally, small: Smallest, left: Left) -> dict[str, Any]:
+def _entry(tally: Tally, made: Made) -> dict[str, Any]:
+    small = made.small
     return {
         **asdict(small.fault),
         "size": small.own.verdict.size,
@@ -92,23 +87,25 @@ def _entry(plan: Plan, tally: Tally, small: Smallest, left: Left) -> dict[str, A
         "drawn": small.drawn,
         "after": [asdict(fault) for fault in small.before],
         "fixed_by": list(small.fixed_by),
-        "folder": left.folder.name,
+        "folder": None if made.left is None else made.left.folder.name,
     }
 
 
-def _finding(number: int, small: Smallest, left: Left, times: Counter[Fault]) -> Iterator[str]:
+def _finding(number: int, made: Made, times: Counter[Fault]) -> Iterator[str]:
+    small, left = made.small, made.left
     fault, own = small.fault, small.own.verdict
     head = f"{number}  {fault.verdict} {own.size:+d} in pool {fault.pool}: {fault.cause}"
     yield from wrap(head, WIDTH, initial_indent="  ", subsequent_indent="     ")
     cases = f"{_count(times[fault], 'case')}, the first {small.origin}"
-    made = f"{_count(small.operations, 'operation')} (drawn: {small.drawn})"
-    yield f"     {cases}; smallest: {made}"
+    length = f"{_count(small.operations, 'operation')} (drawn: {small.drawn})"
+    yield f"     {cases}; smallest: {length}"
     for other in small.before[:1]:
         yield from wrap(f"after {other}", WIDTH, initial_indent="     ", subsequent_indent="       ")
     if small.fixed_by:
         yield f"     goes away with {' or '.join(map(str, small.fixed_by))}"
-    yield f"     {left.command}"
-    if left.problem is not None:
+    if left is not None:
+        yield f"     {left.command}"
+    if left is not None and left.problem is not None:
         yield f"     {left.problem}"
 
 

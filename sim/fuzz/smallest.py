@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
-from sim.cases.case import Case
 from sim.cases.shrink import Shrinking, lumps
 from sim.config import RunConfig
 from sim.engines.marks import STEP, Timed
 from sim.fuzz.faults import Fault
+from sim.fuzz.found import Found
 from sim.fuzz.subject import Subject
 from sim.fuzz.trial import Player, Seen
 from sim.ledger.verdicts import Verdict
@@ -50,8 +50,9 @@ class Smallest:
         return tuple(seen.fault for seen in self.seen[: self.seen.index(self.own)])
 
 
-def smallest(player: Player, case: Case, origin: str, fault: Fault, attempts: int) -> Smallest:
-    """Make the case small; it shows the fault as it is."""
+def smallest(player: Player, found: Found, attempts: int) -> Smallest:
+    """Make the case of what was found small; it shows the same fault."""
+    case, fault = found.case, found.fault
 
     def shown(config: RunConfig, actions: Sequence[Timed]) -> int | None:
         seen = player.play(config, actions).shows(fault)
@@ -64,7 +65,7 @@ def smallest(player: Player, case: Case, origin: str, fault: Fault, attempts: in
     config, actions = shrinking.shrink()
     trial = player.play(config, actions)
     return Smallest(
-        origin=origin, fault=fault, config=config, actions=trial.actions, seen=tuple(trial.seen),
+        origin=found.origin, fault=fault, config=config, actions=trial.actions, seen=tuple(trial.seen),
         verdicts=trial.verdicts, drawn=len(lumps(case.actions)), attempts=shrinking.tried,
         fixed_by=tuple(_fixed_by(player.subject, config, actions, fault)),
     )  # fmt: skip
@@ -72,7 +73,7 @@ def smallest(player: Player, case: Case, origin: str, fault: Fault, attempts: in
 
 def can_be_written(subject: Subject, config: RunConfig) -> bool:
     """Whether a scenario can have this configuration, on this subject."""
-    identity = replace(subject.identity("fuzz"), policy=None)
+    identity = subject.written("fuzz", config)
     try:
         text = scenario_text(name="fuzz", about="", identity=identity, config=config, actions=[(0.0, STEP)])
         load_text(text, "scenario.yaml")

@@ -6,6 +6,7 @@ import shlex
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+from sim.config import RunConfig
 from sim.engines.select import Choice, Engines
 from sim.errors import InputError
 from sim.setup import Identity, choose_release
@@ -20,6 +21,7 @@ class Subject:
     release: str = DEFAULT_RELEASE
     revert: tuple[int, ...] = ()
     add: tuple[int, ...] = ()
+    decide: tuple[tuple[str, str], ...] = ()
     policy: str | None = None
     choice: Choice = field(default_factory=Choice)
 
@@ -35,7 +37,22 @@ class Subject:
         """Who a run of it is, in what it leaves."""
         return Identity(
             scenario=scenario, variant="default", release=self.release, revert=self.revert, add=self.add,
-            policy=self.policy,
+            decide=dict(self.decide), policy=self.policy,
+        )  # fmt: skip
+
+    def written(self, scenario: str, config: RunConfig) -> Identity:
+        """The same in a scenario with this configuration: a policy is the command line's to name, and a choice about
+        layers that are not there is none.
+        """
+        from policies.fixes import FIXES
+        from policies.releases import POOL_OF
+
+        pools = (None, *config.pool.names)
+        return Identity(
+            scenario=scenario, variant="default", release=self.release,
+            revert=tuple(number for number in self.revert if FIXES[number].pool in pools),
+            add=tuple(number for number in self.add if FIXES[number].pool in pools),
+            decide={decision: name for decision, name in self.decide if POOL_OF.get(decision) in pools},
         )  # fmt: skip
 
     @cached_property
@@ -46,6 +63,7 @@ class Subject:
             words.append("without " + ", ".join(map(str, self.revert)))
         if self.add:
             words.append("with " + ", ".join(map(str, self.add)))
+        words += [f"deciding {decision}: {name}" for decision, name in self.decide]
         if self.policy is not None:
             words.append(f"under {self.policy}")
         return " ".join(words)

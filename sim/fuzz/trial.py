@@ -21,6 +21,7 @@ from sim.fuzz.occurred import Reports
 from sim.fuzz.subject import Subject
 from sim.ledger.verdicts import Verdict
 from sim.play import play
+from sim.run import blame_policy
 from sim.setup import Stage
 
 
@@ -75,6 +76,13 @@ class Player:
 
         Work that waits at the end is given the time to show that it waits in vain.
         """
+        try:
+            return self._play(config, actions, counted=counted)
+        except Exception as error:
+            blame_policy(error, self.subject.policy)
+            raise
+
+    def _play(self, config: RunConfig, actions: Sequence[Timed], *, counted: bool) -> Trial:
         with Stage(self._identity, config, None, engines=self._engines) as stage:
             listener = _Listener(stage, counted=counted)
             ending = play(stage.driver, listener.hear(actions), config)

@@ -187,7 +187,7 @@ class Auditor:
         session = first.session.name if first is not None and first.session is not None else None
         rid = first.rid if first is not None else None
         self._judge.books = self._books
-        return self._judge.stuck(message, rid, session, len(waiting))
+        return self._judge.stuck(message, rid, session, len(waiting), self._scheduler.short)
 
     def finish(self) -> None:
         """The run is over: recount once more."""

@@ -1,11 +1,16 @@
-"""Why the books are off although the memory is sound: who is counted more, or less, often than once."""
+"""Why the books are off although the memory is sound: who is counted more, or less, often than once.
+
+Owners first: sessions and requests. Then the tree: a node that counts as what it does not have.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, TypeAlias
 
-from sim.ledger.counted import Entry, compared
+import numpy as np
+
+from sim.ledger.counted import Entry, Kept, compared, in_tree
 from sim.ledger.findings import Miscount
 from sim.ledger.owners import Tag
 from sim.scheduler.memory import Memory
@@ -19,7 +24,7 @@ Holder: TypeAlias = "Req | SessionSlot"
 
 
 def miscounts(scheduler: Scheduler, pool: str) -> list[Miscount]:
-    """Owners for which `session_held` + `uncached` of a pool differs from what they own of it."""
+    """Owners whose `session_held` + `uncached` of a pool is not what they own of it; then nodes of which that is so."""
     memory = scheduler.memory
     held_policy = scheduler.release.held
     active = scheduler.view.active_rows()
@@ -50,7 +55,38 @@ def miscounts(scheduler: Scheduler, pool: str) -> list[Miscount]:
         tokens = held_policy.tokens(book.of(pool), active)
         if tokens:
             counted.setdefault(slot.tag, []).append(("session_held", name, tokens))
-    return compared(true, counted, names, live, pool)
+    terms = scheduler.view.books()[pool]
+    kept = in_tree(_nodes(memory, pool), terms.evictable + terms.protected, pool)
+    return compared(true, counted, names, live, pool) + kept
+
+
+def _nodes(memory: Memory, pool: str) -> Iterator[Kept]:
+    """What each node of the tree counts as in a pool, and what it owns of it."""
+    root = memory.tree.root
+    stack: list[tuple[Any, int]] = [(node, 0) for node in root.children.values()]
+    while stack:
+        node, start = stack.pop()
+        stop = start + len(node.key)
+        stack += [(child, stop) for child in node.children.values()]
+        slots = np.asarray(memory.backend.get(node.value)).tolist()
+        yield Kept(start, stop, slots, _locked(node, pool), *_kept(memory, node, pool))
+
+
+def _locked(node: Any, pool: str) -> bool:
+    locks: int = node.lock_ref if pool == "full" else getattr(node, "other_lock", 0)
+    return locks > 0
+
+
+def _kept(memory: Memory, node: Any, pool: str) -> tuple[int, int]:
+    """As much as the node counts as, and owns."""
+    if pool == "full":
+        return len(node.key), len(node.key)
+    if pool == "mamba":
+        states = int(getattr(node, "state", None) is not None)
+        return states, states
+    assert memory.swa is not None
+    halves = memory.swa.mapping[node.value[:: memory.page_size]]
+    return 0 if getattr(node, "tombstone", True) else len(node.key), int((halves > 0).sum()) * memory.page_size
 
 
 def _tokens(memory: Memory, holder: Holder) -> int:

@@ -21,6 +21,7 @@ from sim.engines.protocol import EngineCrash, Terms
 from sim.ledger.docket import Docket
 from sim.ledger.findings import Breach, Miscount, Misread, PoolCount
 from sim.ledger.owners import Context, Fault
+from sim.ledger.shortage import short_of
 from sim.ledger.verdicts import Cause, Verdict
 from sim.ledger.words import equation, equations, of_pool, several
 
@@ -154,11 +155,16 @@ class Judge:
 
     def _unposted(self, before: PoolCount, faults: Sequence[Fault]) -> None:
         """Damage in this event beyond what its faulty postings account for."""
-        count = self.standing[before.pool].count
-        posted = sum(f.count for f in faults if f.kind == "orphan" and f.pool == before.pool)
-        lost = count.lost - before.lost - posted
+        pool, standing = before.pool, self.standing[before.pool]
+        count = standing.count
+        posted = sum(f.count for f in faults if f.kind == "orphan" and f.pool == pool)
+        lost, shared = count.lost - before.lost - posted, count.extra - before.extra
         if lost > 0:
-            self._lost(before.pool, lost, count.lost_units)
+            self._lost(pool, lost, count.lost_units)
+        if shared > 0 and faults and all(f.pool != pool for f in faults):
+            # What was posted of another pool has harmed this one too, and its books are as far off as they are.
+            self._shared(pool, shared, count.shared_units)
+            standing.residual = self.books[pool].delta - count.error
 
     def _ownership(self, kind: str, pool: str, size: int, cause: Cause, message: str) -> None:
         """Damage to who owns what; `silent` if the books balance over it."""
@@ -198,7 +204,7 @@ class Judge:
         at = self.docket.at
         wrong = self._evidence.miscounts(pool)
         what = "; ".join(m.text for m in wrong) or "no single owner is counted wrongly"
-        first = wrong[0] if wrong else at
+        first = next((m for m in wrong if m.request or m.session), at)
         cause = self.docket.cause(what, request=first.request, session=first.session, count=abs(residual))
         message = f"the books are off, the memory is not: {equation(self.books[pool])}"
         self.docket.open("false-alarm", pool, residual, cause, message)
@@ -272,13 +278,18 @@ class Judge:
     def crash(self, error: EngineCrash) -> Verdict:
         """The scheduler raised during the open event."""
         cause = self.docket.here(str(error))
-        invariant = "INV-8" if error.kind == "RuntimeError" else "INV-3"
+        short = short_of(error.message)
+        invariant = "INV-8" if short is not None or error.kind == "RuntimeError" else "INV-3"
         message = f"the scheduler raised {error}"
-        verdict = self.docket.open("crash", "full", 0, cause, message, invariant=invariant)
+        verdict = self.docket.open("crash", short or "full", 0, cause, message, invariant=invariant)
         self.docket.detected("crash")
         return verdict
 
-    def stuck(self, message: str, request: str | None, session: str | None, waiting: int) -> Verdict:
-        """Work waits and nothing can ever run."""
+    def stuck(
+        self, message: str, request: str | None, session: str | None, waiting: int, short: str | None = None
+    ) -> Verdict:
+        """Work waits and nothing can ever run; `short` is the pool in which admission last found no room."""
+        if short is not None:
+            message = f"{message}: admission finds no room in the {short} pool"
         cause = self.docket.cause(message, request=request, session=session, count=waiting)
-        return self.docket.open("stuck", "full", waiting, cause, f"{message}; {equations(self.books)}")
+        return self.docket.open("stuck", short or "full", waiting, cause, f"{message}; {equations(self.books)}")

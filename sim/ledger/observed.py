@@ -128,8 +128,8 @@ class ObservedAuditor:
 
     def stuck(self, message: str) -> Verdict:
         """Work waits and nothing can ever run."""
-        request, session, waiting = self._seen.get("waiting", (None, None, 0))
-        return self._judge.stuck(message, request, session, waiting)
+        request, session, waiting, short = self._seen.get("waiting", (None, None, 0, None))
+        return self._judge.stuck(message, request, session, waiting, short)
 
     def finish(self) -> None:
         """The run is over: look at everything once more."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from sim.ledger.words import several
+
 NEVER = "never"
 
 INVARIANTS = {
@@ -72,6 +74,10 @@ class Verdict:
         if self.detected_event is None:
             self.detected_by, self.detected_event, self.detected_iteration = by, event, iteration
 
+    def measured(self, count: int) -> str:
+        """So many of what it is about: of what its pool is made of; work that waits is counted by requests."""
+        return several(count, "queue" if self.verdict == "stuck" else self.pool)
+
     def to_json(self) -> dict[str, Any]:
         """As in verdicts.json."""
         return {
@@ -104,8 +110,9 @@ class Verdict:
                 f"the release sees it at iteration {self.detected_iteration} ({self.detected_by}), "
                 f"{self.latency_events} events after the cause"
             )
+        size = self.measured(self.size) if self.verdict == "stuck" else f"{self.size:+d}"
         return (
-            f"{self.verdict} {self.size:+d} in pool {self.pool} ({self.invariant}) at event {self.event}, "
+            f"{self.verdict} {size} in pool {self.pool} ({self.invariant}) at event {self.event}, "
             f"iteration {self.iteration}, {self.time:.6f} s{', ' + who if who else ''}\n"
             f"  {self.message}\n"
             f"  cause: event {self.cause.event} ({self.cause.op}): {self.cause.what}\n"

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from sim.engines.protocol import Terms
 
-_UNITS = {"full": "slot", "swa": "SWA slot", "mamba": "state", "rows": "row"}
+_UNITS = {"full": "slot", "swa": "SWA slot", "mamba": "state", "rows": "row", "queue": "request"}
 
 
 def several(count: int, pool: str, verb: str = "") -> str:

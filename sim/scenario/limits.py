@@ -1,51 +1,27 @@
-"""Settings that are each fine and do not go together, or not on this machine."""
+"""Knobs of the scheduler that are each fine and do not go together, or not with the pools."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from sim.config import RunConfig
-from sim.memory.presets import PRESETS
-from sim.scenario.errors import ScenarioError, choose
+from sim.scenario.errors import ScenarioError
 from sim.scenario.places import Node
-from sim.scenario.poollimits import pool_problems
-from sim.scenario.pools import SMALLEST_POOL
-from sim.scenario.sizes import memory_needed, spell_bytes
+from sim.scenario.poollimits import multiples
 
 
-def size_problems(config: RunConfig, node: Node, memory: int) -> Iterator[ScenarioError]:
-    """Pages that do not divide, more running than rows, more memory than there is."""
+def size_problems(config: RunConfig, node: Node) -> Iterator[ScenarioError]:
+    """Chunks that are no whole pages, more running than rows."""
     pool, scheduler = config.pool, config.scheduler
-    page = pool.page_size
-    if pool.tokens % page:
-        what = f"page_size {page} does not divide the {pool.tokens} tokens of the pool"
-        yield ScenarioError(
-            node.place_of("pool", "page_size"), what, _multiples("tokens", pool.tokens, page, SMALLEST_POOL)
-        )
-    chunk = scheduler.chunked_prefill
+    page, chunk = pool.page_size, scheduler.chunked_prefill
     if chunk is not None and chunk % page:
         what = f"page_size {page} does not divide chunked_prefill {chunk}"
-        yield ScenarioError(
-            node.place_of("scheduler", "chunked_prefill"), what, _multiples("chunked_prefill", chunk, page, 1)
-        )
+        advice = multiples("chunked_prefill", chunk, page, 1)
+        yield ScenarioError(node.place_of("scheduler", "chunked_prefill"), what, advice)
     if scheduler.max_running > pool.rows:
         what = f"max_running {scheduler.max_running} is more than the {pool.rows} rows of the pool"
         advice = f"write `max_running: {pool.rows}` or `rows: {scheduler.max_running}`"
         yield ScenarioError(node.place_of("scheduler", "max_running"), what, advice)
-    if pool.model not in PRESETS:
-        yield ScenarioError(
-            node.place_of("model"), f"there is no model preset `{pool.model}`", choose(pool.model, PRESETS)
-        )
-        return
-    yield from pool_problems(config, node)
-    if memory_needed(config) > memory:
-        needed, there_is = spell_bytes(memory_needed(config)), spell_bytes(memory)
-        what = f"this needs about {needed} of memory, the machine has {there_is}"
-        yield ScenarioError(
-            node.place_of("pool", "tokens"),
-            what,
-            "write fewer tokens or rows, a shorter context, or a smaller model",
-        )
 
 
 def scheduler_problems(
@@ -62,9 +38,13 @@ def scheduler_problems(
             yield ScenarioError(
                 place, f"{knob} needs priority scheduling", "add `priority: true`, or leave it out"
             )
-    spec = scheduler.speculative
+    spec, mamba = scheduler.speculative, config.pool.mamba
     if spec is None:
         return
+    if mamba is not None and mamba.strategy == "no_buffer" and scheduler.radix:
+        what = "no_buffer with the prefix tree does not go together with speculation"
+        advice = "write `strategy: extra_buffer` or `radix: false`"
+        yield ScenarioError(node.place_of("pool", "mamba", "strategy"), what, advice)
     if spec.topk > 1 and scheduler.overlap:
         place = node.place_of("scheduler", "speculative", "topk")
         what = f"speculation with topk {spec.topk} does not run under overlap"
@@ -87,10 +67,3 @@ def scheduler_problems(
         place = node.place_of("scheduler", "speculative")
         what = f"{release} refuses to start with streaming sessions, speculation and overlap together"
         yield ScenarioError(place, what, "write `session_gate: false` or `overlap: false`")
-
-
-def _multiples(name: str, value: int, page: int, smallest: int) -> str:
-    below, above = value // page * page, (value // page + 1) * page
-    return (
-        f"write `{name}: {below}` or `{name}: {above}`" if below >= smallest else f"write `{name}: {above}`"
-    )

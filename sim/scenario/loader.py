@@ -11,6 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from sim.operations import Open
 from sim.scenario import build
+from sim.scenario.absent import effect_problems, expected_pool_problems
 from sim.scenario.actions import actions
 from sim.scenario.errors import ScenarioError, choose
 from sim.scenario.explain import explain
@@ -18,13 +19,13 @@ from sim.scenario.limits import scheduler_problems, size_problems
 from sim.scenario.model import Fleet, Scenario, ScriptedSession, Source, Variant
 from sim.scenario.names import duplicates, names_in, names_of
 from sim.scenario.places import Node, merge, parse, read_text
-from sim.scenario.poollimits import expected_pool_problems
+from sim.scenario.poollimits import pool_problems
+from sim.scenario.pools import EITHER
 from sim.scenario.releases import refuses_sessions, release_problems
-from sim.scenario.schema import ScenarioFile, Settings
+from sim.scenario.schema import DEFAULT_VARIANT, ScenarioFile, Settings
 from sim.scenario.sizes import machine_memory
 from sim.scenario.triggers import bound_problems, expectation_problems, injection_problems, session_problems
 
-DEFAULT_VARIANT = "default"
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
@@ -36,14 +37,15 @@ def load_file(path: Path, *, memory: int | None = None) -> Scenario:
 def load_text(text: str, path: str, *, memory: int | None = None) -> Scenario:
     """The scenario that this text spells; `path` is where it says it stands."""
     tree = parse(text, path)
-    file = _validated(ScenarioFile, tree)
+    file = validated(ScenarioFile, tree)
     name = file.name or re.sub("[^A-Za-z0-9._-]+", "-", Path(path).stem).strip("-._") or "scenario"
     reader = _Reader(file, tree, machine_memory() if memory is None else memory)
     variants = reader.variants()
     return Scenario(name=name, about=file.about or "", path=path, variants=variants, source_text=text)
 
 
-def _validated(model: type[_Model], tree: Node) -> _Model:
+def validated(model: type[_Model], tree: Node) -> _Model:
+    """What this tree spells; ScenarioError with the first thing wrong."""
     try:
         return model.model_validate(tree.plain())
     except ValidationError as error:
@@ -76,6 +78,8 @@ class _Reader:
         for name, (part, node) in settings.items():
             variants[name] = self._variant(name, part)
             problems += self._variant_problems(variants[name], part, node)
+        if not problems:
+            problems += effect_problems((variants[name], node) for name, (_, node) in settings.items())
         if problems:
             raise min(problems, key=lambda problem: (problem.place.line, problem.place.column))
         return variants
@@ -94,10 +98,10 @@ class _Reader:
             written = tree.find("variants")
             assert written is not None, "validated: the variants were read from here"
             nodes = {
-                name: base if node.value is None else merge(base, node)
+                name: base if node.value is None else merge(base, node, EITHER)
                 for name, node in written.value.items()
             }
-        return {name: (_validated(Settings, node), node) for name, node in nodes.items()}
+        return {name: (validated(Settings, node), node) for name, node in nodes.items()}
 
     def _variant(self, name: str, settings: Settings) -> Variant:
         written = self._tree.find("variants")
@@ -131,7 +135,8 @@ class _Reader:
     def _variant_problems(self, variant: Variant, settings: Settings, node: Node) -> Iterator[ScenarioError]:
         unknown = list(release_problems(settings, node))
         yield from unknown
-        yield from size_problems(variant.config, node, self._memory)
+        yield from pool_problems(variant.config, node, self._memory)
+        yield from size_problems(variant.config, node)
         sessions = any(isinstance(source, ScriptedSession | Fleet) for source in self._workload)
         sessions = sessions or any(isinstance(what, Open) for _, what in self._operations)
         yield from scheduler_problems(
@@ -141,8 +146,9 @@ class _Reader:
             gated=not unknown and refuses_sessions(variant),
             sessions=sessions,
         )
-        if variant.expect is not None:
-            yield from expected_pool_problems(variant.expect, variant.config.pool)
+        expected = self._tree.find("expect", variant.name)
+        if expected is not None:
+            yield from expected_pool_problems(expected, variant.config.pool)
         points = variant.expect.points if variant.expect is not None else ()
         yield from bound_problems([one.trigger for one in self._inject], variant.until)
         yield from bound_problems([point.trigger for point in points], variant.until)

@@ -7,7 +7,7 @@ nested file would end the process, and its YAML 1.1 resolver reads `1:30` as 90 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -76,13 +76,19 @@ class Node:
         return None
 
 
-def merge(base: Node | None, over: Node) -> Node:
-    """`over` laid on `base`, mappings key by key; each part keeps the place that spelled it."""
+def merge(base: Node | None, over: Node, either: Iterable[frozenset[str]] = ()) -> Node:
+    """`over` laid on `base`, mappings key by key; each part keeps the place that spelled it.
+
+    Of the keys of one mapping that say the same in `either` of two ways, one in `over` replaces the other in `base`.
+    """
     if base is None or not isinstance(base.value, dict) or not isinstance(over.value, dict):
         return over
     merged = dict(base.value)
+    for ways in either:
+        if any(key in ways and node.value is not None for key, node in over.value.items()):
+            merged = {key: node for key, node in merged.items() if key not in ways}
     for key, node in over.value.items():
-        merged[key] = merge(merged.get(key), node)
+        merged[key] = merge(merged.get(key), node, either)
     return Node(over.place, merged, over.end, base.keys | over.keys)
 
 

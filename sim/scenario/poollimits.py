@@ -1,4 +1,4 @@
-"""Windowed pools and recurrent states that a release refuses, or that a model has no layers for."""
+"""Pools that a release refuses, or that a model has no layers for: in a scenario, in a record, in a random case."""
 
 from __future__ import annotations
 
@@ -6,50 +6,53 @@ from collections.abc import Iterator
 
 from sim.config import MambaConfig, PoolConfig, RunConfig, SwaConfig
 from sim.memory.presets import PRESETS
-from sim.scenario.errors import Place, ScenarioError
-from sim.scenario.model import Expect
+from sim.scenario.errors import ScenarioError, choose
 from sim.scenario.places import Node
-from sim.scenario.pools import SMALLEST_POOL, overlap_goes
+from sim.scenario.pools import SMALLEST_POOL, overlap_goes, states_of_one
+from sim.scenario.sizes import memory_needed, spell_bytes
 
-_LAYERS = {"swa": "windowed", "mamba": "recurrent"}
-_EXAMPLES = {"swa": "{ratio: 0.8, window: 128}", "mamba": "{slots: 30}"}
+LAYERS = {"swa": "windowed", "mamba": "recurrent"}
+EXAMPLES = {"swa": "{ratio: 0.8, window: 128}", "mamba": "{slots: 30}"}
 _ANY = PoolConfig(tokens=SMALLEST_POOL).model
 """The preset that is no model: it has the layers that it is given pools for."""
 
 
-def pool_problems(config: RunConfig, node: Node) -> Iterator[ScenarioError]:
+def pool_problems(config: RunConfig, node: Node, memory: int) -> Iterator[ScenarioError]:
+    """What is wrong with the pools of a configuration, which `node` spells, on a machine with so much memory."""
+    pool = config.pool
+    if pool.tokens % pool.page_size:
+        what = f"page_size {pool.page_size} does not divide the {pool.tokens} tokens of the pool"
+        advice = multiples("tokens", pool.tokens, pool.page_size, SMALLEST_POOL)
+        yield ScenarioError(node.place_of("pool", "page_size"), what, advice)
+    if pool.model not in PRESETS:
+        what = f"there is no model preset `{pool.model}`"
+        yield ScenarioError(node.place_of("model"), what, choose(pool.model, PRESETS))
+        return
+    yield from further_pool_problems(config, node)
+    if memory_needed(config) > memory:
+        needed, there_is = spell_bytes(memory_needed(config)), spell_bytes(memory)
+        what = f"this needs about {needed} of memory, the machine has {there_is}"
+        advice = "write fewer tokens or rows, a shorter context, or a smaller model"
+        yield ScenarioError(node.place_of("pool", "tokens"), what, advice)
+
+
+def further_pool_problems(config: RunConfig, node: Node) -> Iterator[ScenarioError]:
     """What is wrong with the pools beside the full one."""
     pool = config.pool
     for name in pool.names[1:]:
         if name not in PRESETS[pool.model].kinds:
             having = [preset.name for preset in PRESETS.values() if name in preset.kinds]
-            what = f"{pool.model} has no {_LAYERS[name]} layers"
+            what = f"{pool.model} has no {LAYERS[name]} layers"
             advice = f"leave `{name}` out, or write a model that has some: {', '.join(having)}"
             yield ScenarioError(node.place_of("pool", name), what, advice)
     for name in PRESETS[pool.model].kinds[1:]:
         if pool.model != _ANY and name not in pool.names:
-            what = f"{pool.model} has {_LAYERS[name]} layers, and there is no pool for them"
-            yield ScenarioError(node.place_of("model"), what, f"add `{name}: {_EXAMPLES[name]}` to `pool`")
+            what = f"{pool.model} has {LAYERS[name]} layers, and there is no pool for them"
+            yield ScenarioError(node.place_of("model"), what, f"add `{name}: {EXAMPLES[name]}` to `pool`")
     if pool.swa is not None:
         yield from _swa_problems(pool.swa, pool.tokens, pool.page_size, node)
     if pool.mamba is not None:
         yield from _mamba_problems(pool.mamba, config, node)
-
-
-def expected_pool_problems(expect: Expect, pool: PoolConfig) -> Iterator[ScenarioError]:
-    """Expectations about a pool that the run does not have."""
-    lacking = [name for name in _LAYERS if name not in pool.names]
-    for entry in expect.verdicts:
-        if entry.pool in lacking:
-            yield _lacks(entry.pool, entry.place)
-    for point in expect.points:
-        for name in lacking:
-            if getattr(point, name):
-                yield _lacks(name, point.place)
-
-
-def _lacks(name: str, place: Place) -> ScenarioError:
-    return ScenarioError(place, f"this variant has no pool `{name}`", f"leave it out, or add `{name}` to its `pool`")
 
 
 def _swa_problems(swa: SwaConfig, tokens: int, page: int, node: Node) -> Iterator[ScenarioError]:
@@ -69,9 +72,8 @@ def _swa_problems(swa: SwaConfig, tokens: int, page: int, node: Node) -> Iterato
         yield ScenarioError(place, what, f"write {' or '.join(names) or 'a smaller page_size'}")
     elif swa.tokens < max(SMALLEST_POOL, page):
         what = f"the windowed pool has only {swa.tokens} tokens"
-        yield ScenarioError(
-            node.place_of("pool", "swa", "ratio"), what, "write a larger `ratio`, or more `tokens` for the full pool"
-        )
+        advice = "write a larger `ratio`, or more `tokens` for the full pool"
+        yield ScenarioError(node.place_of("pool", "swa", "ratio"), what, advice)
 
 
 def _given(node: Node, key: str) -> bool:
@@ -80,40 +82,53 @@ def _given(node: Node, key: str) -> bool:
 
 
 def _mamba_problems(mamba: MambaConfig, config: RunConfig, node: Node) -> Iterator[ScenarioError]:
-    scheduler, page = config.scheduler, config.pool.page_size
-    strategy = node.place_of("pool", "mamba", "strategy")
-    spec = scheduler.speculative
+    spec, needed = config.scheduler.speculative, states_of_one(mamba, config.scheduler)
+    if mamba.slots < needed:
+        what = f"with {mamba.strategy} a request that runs has {needed} states, and there are only {mamba.slots}"
+        yield ScenarioError(node.place_of("pool", "mamba", "slots"), what, f"write `slots: {needed}` or more")
     if mamba.strategy == "no_buffer":
-        if not scheduler.radix:
-            if page > 1 and scheduler.chunked_prefill is None and config.pool.swa is None:
-                what = f"no_buffer without chunks keeps states of single tokens, not of pages of {page}"
-                advice = "write `page_size: 1`, or `chunked_prefill: 512` in `scheduler`"
-                yield ScenarioError(node.place_of("pool", "page_size"), what, advice)
-            return
-        if page > 1:
-            what = f"no_buffer with the prefix tree keeps states of single tokens, not of pages of {page}"
-            advice = "write `page_size: 1` or `strategy: extra_buffer`"
-            yield ScenarioError(node.place_of("pool", "page_size"), what, advice)
-        if spec is not None:
-            what = "no_buffer with the prefix tree does not go together with speculation"
-            yield ScenarioError(strategy, what, "write `strategy: extra_buffer` or `radix: false`")
-        overlap = node.find("scheduler", "overlap")
-        if overlap is not None and overlap.value and overlap_goes(mamba, scheduler.radix, spec is not None):
-            what = "no_buffer with the prefix tree switches overlap off"
-            yield ScenarioError(overlap.place, what, "write `overlap: false`, or `strategy: extra_buffer`")
+        yield from _no_buffer_problems(mamba, config, node)
         return
-    if not scheduler.radix:
+    page, place = config.pool.page_size, node.place_of("pool", "mamba", "track_interval")
+    if not config.scheduler.radix:
         what = "extra_buffer keeps states for the prefix tree, and there is none"
-        yield ScenarioError(strategy, what, "write `strategy: no_buffer` or `radix: true`")
+        advice = "write `strategy: no_buffer` or `radix: true`"
+        yield ScenarioError(node.place_of("pool", "mamba", "strategy"), what, advice)
     if mamba.track_interval % page:
         what = f"page_size {page} does not divide track_interval {mamba.track_interval}"
-        advice = f"write `track_interval: {(mamba.track_interval // page + 1) * page}`"
-        yield ScenarioError(node.place_of("pool", "mamba", "track_interval"), what, advice)
+        yield ScenarioError(place, what, f"write `track_interval: {(mamba.track_interval // page + 1) * page}`")
     if spec is not None and mamba.track_interval < spec.draft:
         what = f"track_interval {mamba.track_interval} is less than the {spec.draft} drafts of a round"
-        advice = f"write `track_interval: {spec.draft}` or more"
-        yield ScenarioError(node.place_of("pool", "mamba", "track_interval"), what, advice)
-    if mamba.chunk % page:
-        what = f"page_size {page} does not divide chunk {mamba.chunk}"
+        yield ScenarioError(place, what, f"write `track_interval: {spec.draft}` or more")
+    if max(mamba.chunk, page) % min(mamba.chunk, page):
+        what = f"neither of page_size {page} and chunk {mamba.chunk} divides the other"
         advice = f"write `chunk: {(mamba.chunk // page + 1) * page}`"
         yield ScenarioError(node.place_of("pool", "mamba", "chunk"), what, advice)
+
+
+def _no_buffer_problems(mamba: MambaConfig, config: RunConfig, node: Node) -> Iterator[ScenarioError]:
+    scheduler, page = config.scheduler, config.pool.page_size
+    place = node.place_of("pool", "page_size")
+    if not scheduler.radix:
+        if page > 1 and scheduler.chunked_prefill is None and config.pool.swa is None:
+            what = f"no_buffer without chunks keeps states of single tokens, not of pages of {page}"
+            advice = "write `page_size: 1`, or `chunked_prefill: 512` in `scheduler`"
+            yield ScenarioError(place, what, advice)
+        return
+    if page > 1:
+        what = f"no_buffer with the prefix tree keeps states of single tokens, not of pages of {page}"
+        yield ScenarioError(place, what, "write `page_size: 1` or `strategy: extra_buffer`")
+    # Where the configuration is made from this node, overlap is off whatever is written.
+    written = node.find("scheduler", "overlap")
+    overlap = scheduler.overlap or (written is not None and written.value)
+    if overlap and overlap_goes(mamba, scheduler.radix, scheduler.speculative is not None):
+        what = "no_buffer with the prefix tree switches overlap off"
+        advice = "write `overlap: false`, or `strategy: extra_buffer`"
+        yield ScenarioError(node.place_of("scheduler", "overlap"), what, advice)
+
+
+def multiples(name: str, value: int, page: int, smallest: int) -> str:
+    """Advice: the whole pages next to a number of tokens."""
+    below, above = value // page * page, (value // page + 1) * page
+    either = f"`{name}: {below}` or " if below >= smallest else ""
+    return f"write {either}`{name}: {above}`"

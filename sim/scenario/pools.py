@@ -17,6 +17,8 @@ _MAMBA = MambaConfig(slots=1)
 DEFAULT_WINDOW = 128
 SMALLEST_POOL = 8
 """Below this no prompt is shorter than max_req_input_len."""
+EITHER = (frozenset(("tokens", "ratio")),)
+"""Keys of one mapping of which a variant's own replaces the other: how large the windowed pool is."""
 _PER_REQUEST = {"no_buffer": 3, "extra_buffer": 4}
 """State slots that the release reckons with for each running request; one more under overlap with extra_buffer."""
 
@@ -36,7 +38,9 @@ class SwaPart(Part):
     """The pool of the layers that look back a window only."""
 
     tokens: PoolTokens | None = Field(
-        default=None, description="Slots of the windowed pool, in tokens; in place of `ratio`.", examples=[800]
+        default=None,
+        description="Slots of the windowed pool, in tokens; in place of `ratio`, also of the base's.",
+        examples=[800],
     )
     ratio: Ratio | None = Field(
         default=None, description="Its size as a share of `tokens` of the full pool; default 0.8.", examples=[0.8]
@@ -46,7 +50,7 @@ class SwaPart(Part):
     )
     eviction_multiplier: Multiplier = Field(
         default=_SWA.eviction_multiplier,
-        description="Windows between two passes that free what left the window (0.5.11).",
+        description="Windows between two passes that free what left the window; 0.5.11 only.",
         examples=[1.0],
     )
 
@@ -63,10 +67,14 @@ class MambaPart(Part):
         examples=["extra_buffer"],
     )
     track_interval: Count = Field(
-        default=_MAMBA.track_interval, description="Decoded tokens between two snapshots.", examples=[256]
+        default=_MAMBA.track_interval,
+        description="Decoded tokens between two snapshots; extra_buffer only.",
+        examples=[256],
     )
     chunk: Count | None = Field(
-        default=None, description="Grid of snapshots in a prompt; default: 64, or the page if larger.", examples=[64]
+        default=None,
+        description="Grid of snapshots in a prompt, extra_buffer only; default: 64, or the page if larger.",
+        examples=[64],
     )
 
 
@@ -135,6 +143,11 @@ def _swa(part: SwaPart, pool: Pool, window: int | None) -> SwaConfig:
 def _mamba(part: Mamba, page_size: int) -> MambaConfig:
     chunk = max(_MAMBA.chunk, page_size) if part.chunk is None else part.chunk
     return MambaConfig(slots=part.slots, strategy=part.strategy, track_interval=part.track_interval, chunk=chunk)
+
+
+def states_of_one(mamba: MambaConfig, scheduler: SchedulerConfig) -> int:
+    """The states that a running request has at the same time: its own, and its snapshots."""
+    return 1 if mamba.strategy == "no_buffer" else 3 if scheduler.overlap else 2
 
 
 def most_running(mamba: MambaConfig | None, scheduler: SchedulerConfig, most: int) -> int:

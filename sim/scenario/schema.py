@@ -4,15 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Self
 
-from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import ConfigDict, Discriminator, Field, Tag, ValidationInfo, field_validator, model_validator
 
-from sim.scenario.errors import ValueProblem
+from sim.scenario.errors import ValueProblem, one_of
 from sim.scenario.injections import ExpectPart, InjectPart
 from sim.scenario.operations import OperationPart
 from sim.scenario.parts import Name, Text
 from sim.scenario.pools import Pool
 from sim.scenario.settings import SettingsPart
 from sim.scenario.sources import SourcePart
+
+DEFAULT_VARIANT = "default"
 
 
 def _one_or_many(value: Any) -> str:
@@ -76,6 +78,15 @@ class ScenarioFile(Settings):
         default={}, description="What each variant must show.", examples=[{"default": {"verdict": "clean"}}]
     )
 
+    @field_validator("expect", mode="before")
+    @classmethod
+    def _by_variant(cls, value: Any, info: ValidationInfo) -> Any:
+        """An expectation that stands where the names of variants belong."""
+        names = list(info.data.get("variants") or (DEFAULT_VARIANT,))
+        if isinstance(value, dict) and "verdict" in value and "verdict" not in names:
+            raise ValueProblem("this is by variant", _under_each(value["verdict"], names), ("verdict",))
+        return value
+
     @model_validator(mode="after")
     def _something_happens(self) -> Self:
         if not self.operations:
@@ -93,6 +104,13 @@ class ScenarioFile(Settings):
             what = f"`{given[0][-1]}` cannot stand beside `operations`, which say exactly what happens"
             raise ValueProblem(what, "leave one of the two out", given[0])
         return self
+
+
+def _under_each(verdict: Any, names: list[str]) -> str:
+    """Advice: the same verdict under the name of a variant."""
+    spelled = verdict[:24] if isinstance(verdict, str) else "clean"
+    more = f"; the variants are {one_of(names)}" if len(names) > 1 else ""
+    return f"write `{names[0]}: {{verdict: {spelled}}}`{more}"
 
 
 def json_schema() -> dict[str, Any]:

@@ -19,10 +19,9 @@ from sim.expectations import entry_to_json
 from sim.operations import Abort, Close, Expire, Open, Operation, Refuse, Retract, Submit
 from sim.scenario.actions import later
 from sim.scenario.build import run_config
-from sim.scenario.loader import DEFAULT_VARIANT
 from sim.scenario.model import ExpectVerdict
 from sim.scenario.places import FLOAT, INT
-from sim.scenario.schema import Settings
+from sim.scenario.schema import DEFAULT_VARIANT, Settings
 
 if TYPE_CHECKING:
     from sim.setup import Identity

@@ -33,7 +33,7 @@ class Added(Enum):
 
 
 class PrefillAdder:
-    """One pass over the queue."""
+    """One pass over the queue; `short` is the pool in which a request has last found no memory."""
 
     def __init__(
         self,
@@ -62,6 +62,7 @@ class PrefillAdder:
         self.current_offset = mixed_decodes
         self.can_run: list[Req] = []
         self.preempted: list[Req] = []
+        self.short: str | None = None
         self.new_chunked: Req | None = None
         self._forecast: list[tuple[float, int]] | None = None
         if running.reqs:
@@ -114,11 +115,26 @@ class PrefillAdder:
 
     def _no_memory(self, total: int, extend: int) -> bool:
         if total >= self.rem_total:
-            return True
-        return self._apart and self._window_need(extend) >= self.rem_window
+            return self._lacks(self._scarcer)
+        return self._apart and self._window_need(extend) >= self.rem_window and self._lacks("swa")
+
+    def _lacks(self, pool: str) -> bool:
+        self.short = pool
+        return True
+
+    @property
+    def _scarcer(self) -> str:
+        """The pool of which `available + evictable` is."""
+        if self._swa is None or self._apart:
+            return "full"
+        return "swa" if self._windowed < self.memory.allocator.full.available() + self.memory.tree.evictable else "full"
 
     def _state(self) -> Added:
-        if self.rem_total <= 0 or self.rem_current <= 0 or (self._apart and self.rem_window <= 0):
+        if self.rem_total <= 0 or self.rem_current <= 0:
+            self.short = self._scarcer
+            return Added.NO_TOKEN
+        if self._apart and self.rem_window <= 0:
+            self.short = "swa"
             return Added.NO_TOKEN
         if self.rem_input <= 0 or (self.rem_chunk is not None and self.rem_chunk <= 0):
             return Added.OTHER
@@ -198,10 +214,13 @@ class PrefillAdder:
     def _add_ignoring_eos(self, req: Req) -> Added:
         extend = self.memory.ceil(req.extend_len)
         if extend > min(self.rem_current, self.rem_total):
+            self.short = self._scarcer
             return Added.NO_TOKEN
         if self._apart and self._window_need(req.extend_len) > self.rem_window:
+            self.short = "swa"
             return Added.NO_TOKEN
         if self._swa is None and not self._release_order_fits(req, self.rem_current - extend):
+            self.short = "full"
             return Added.NO_TOKEN
         if self.rem_chunk is None or req.extend_len <= self.rem_chunk:
             self.can_run.append(req)

@@ -106,6 +106,7 @@ class Scheduler:
         self.ratio = release.ratio.start(self.knobs.conservativeness)
         self.refusals: dict[str, int] = {}
         self.forced: list[str] | None = None
+        self.short: str | None = None
         self.happened = Happenings()
         self._queued = 0
         self._requests: dict[str, Req] = {}

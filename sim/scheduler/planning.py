@@ -128,10 +128,11 @@ def _admit(scheduler: Scheduler, adder: PrefillAdder) -> None:
         if running.full and not (knobs.preempts and _preempt(scheduler, adder, req)):
             break
         match(scheduler, req)
+        scheduler.short = None
         result = _refused(scheduler, req) or adder.add(req)
         if result is not Added.CONTINUE:
             if result is Added.NO_TOKEN:
-                running.full = True
+                running.full, scheduler.short = True, adder.short
             if not adder.can_run or adder.can_run[-1] is not req:
                 scheduler.release.revert.refused(scheduler.memory, req)
             break

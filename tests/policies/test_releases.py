@@ -3,7 +3,7 @@
 import pytest
 
 from policies.fixes import FIXES
-from policies.releases import DEFAULT_RELEASE, RELEASES, UnknownChoice, compose, variants
+from policies.releases import DEFAULT_RELEASE, POOL_OF, RELEASES, UnknownChoice, compose, variants
 
 NEW = "sglang-0.5.11"
 OLD = "sglang-0.5.10"
@@ -121,6 +121,11 @@ def test_a_decision_can_be_named_and_changes_nothing_else(decision, variant):
     assert {d: n for d, n in names(made).items() if d != decision} == {
         d: n for d, n in names(plain).items() if d != decision
     }
+
+
+def test_four_decisions_are_about_a_pool_that_not_every_model_has():
+    assert POOL_OF == {"clock": "swa", "leftover": "mamba", "revert": "mamba", "window": "swa"}
+    assert set(POOL_OF) < set(variants())
 
 
 def test_the_variants_that_can_be_named():

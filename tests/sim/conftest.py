@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from types import SimpleNamespace
 
 import pytest
 from helpers import commandline
 
 from sim.engines.protocol import EngineCrash, Progress, SessionState, Snapshot, StepReport, Terms
+from sim.ledger.verdicts import Cause, Verdict
 
 
 class TinyEngine:
@@ -198,17 +198,13 @@ class ScriptedAuditor:
 
 def a_verdict(**fields):
     """A verdict of one lost token, changed by `fields`."""
-    cause = SimpleNamespace(
-        what="row 3 forgets slot 17", event=40, iteration=20, time=0.4, op="step", request="a/1", session="a",
-        slots=[17], count=1,
-    )  # fmt: skip
+    cause = Cause("row 3 forgets slot 17", 40, 20, 0.4, "step", "a/1", "a", [17], 1)
     values = {
         "verdict": "leak", "pool": "full", "size": -1, "event": 41, "iteration": 21, "time": 0.41,
         "request": "a/1", "session": "a", "invariant": "INV-1", "detected_by": "busy check",
-        "detected_event": 44, "detected_iteration": 22, "latency_events": 4, "message": "one slot is lost",
+        "detected_event": 44, "detected_iteration": 22, "message": "one slot is lost",
     } | fields  # fmt: skip
-    shown = {key: values[key] for key in ("verdict", "pool", "size", "event")}
-    return SimpleNamespace(**values, cause=cause, to_json=lambda: shown)
+    return Verdict(**values, cause=cause)
 
 
 @pytest.fixture

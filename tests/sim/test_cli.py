@@ -221,7 +221,7 @@ def test_a_gpu_that_is_too_small_is_one_line(kvledger, monkeypatch):
     monkeypatch.setattr(setup, "choose_device", lambda _: "torch:cpu")
     status, out, err = kvledger("run", "s.yaml")
     assert (status, out) == (2, "")
-    assert err.endswith("do not fit into the memory of the torch:cpu; write fewer tokens or a smaller model\n")
+    assert "the pools (full 1000) of tiny do not fit into the memory of the torch:cpu; make the pools smaller" in err
     assert err.count("\n") == 1
 
 

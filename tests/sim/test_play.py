@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
 
@@ -210,6 +211,13 @@ def test_expectations_are_those_of_any_scenario(run):
     assert [line.split(": ", 1)[1] for line in run(text.replace("iteration: 6", "iteration: 60")).unmet] == [
         "this point never came (at iteration 60)"
     ]
+
+
+def test_the_scenario_of_the_documents_shows_what_it_says(run):
+    page = Path(__file__).parents[2].joinpath("docs", "operations.md").read_text()
+    text = page.split("```yaml\n")[1].split("```")[0]
+    assert run(text, variant="without").ok
+    assert run(text, variant="with").ok
 
 
 def test_a_crash_in_a_pass_of_the_reaper_happens_again_in_a_replay(tiny_engine, tmp_path):

@@ -5,6 +5,8 @@ import json
 import numpy as np
 import pytest
 
+from sim.config import MambaConfig
+from sim.errors import InputError
 from sim.recorded import Recorded
 from sim.replay import Changes, replay
 from sim.run import Options, load_all, run_variant
@@ -92,18 +94,69 @@ def test_it_plays_again_to_the_same_bytes(run, tmp_path):
     assert (again.folder / "events.jsonl").read_bytes() == (result.folder / "events.jsonl").read_bytes()
 
 
-@pytest.mark.parametrize(
-    ("before", "after", "line"),
-    [
-        ('"window": 8', '"window": 0', "window is 0; write one or more"),
-        ('"slots": 12', '"slots": 0', "slots is 0; write one or more"),
-        ('"strategy": "no_buffer"', '"strategy": "none"', "strategy is 'none'; write one of no_buffer, extra_buffer"),
-    ],
-)
-def test_a_header_with_an_impossible_pool_is_one_line(run, before, after, line):
+TREE = {'"radix":false': '"radix":true'}
+WRONG = [
+    ({'"window":8': '"window":0'}, '"window":', "`window`: `0` is too small; write 1 or more"),
+    ({'"slots":12': '"slots":0'}, '"slots":', "`slots`: `0` is too small; write 1 or more"),
+    ({'"slots":12': '"slots":10000000000'}, '"slots":', "`slots`: `10000000000` is too large; write at most 16777216"),
+    (
+        {'"no_buffer"': '"no"'}, '"strategy":',
+        "`strategy` is `no`, which is unknown; write one of no_buffer, extra_buffer",
+    ),
+    ({'"tokens":160': '"tokens":-5'}, '"swa":{"tokens":', "`tokens`: `-5` is too small; write 8 or more"),
+    ({'"tokens":160': '"tokens":7'}, '"swa":{"tokens":', "`tokens`: `7` is too small; write 8 or more"),
+    (
+        {'"tokens":160': '"tokens":100.5'}, '"swa":{"tokens":',
+        "`tokens`: `100.5` is no whole number; write e.g. 1000",
+    ),
+    (
+        {'"tokens":160': '"tokens":99999'}, '"swa":{"tokens":',
+        "the windowed pool has 99999 tokens, the full pool only 200; write `tokens: 200` or fewer",
+    ),
+    (
+        {'"tokens":160': '"tokens":12', '"page_size":1': '"page_size":8'}, '"swa":{"tokens":',
+        "page_size 8 does not divide the 12 tokens of the windowed pool; write `tokens: 8` or `tokens: 16`",
+    ),
+    (
+        {'"no_buffer"': '"extra_buffer"'}, '"strategy":',
+        "extra_buffer keeps states for the prefix tree, and there is none; write `strategy: no_buffer` or `radix: "
+        "true`",
+    ),
+    (
+        TREE, '"overlap":',
+        "no_buffer with the prefix tree switches overlap off; write `overlap: false`, or `strategy: extra_buffer`",
+    ),
+    (
+        TREE | {'"page_size":1': '"page_size":8'}, '"page_size":',
+        "no_buffer with the prefix tree keeps states of single tokens, not of pages of 8; write `page_size: 1` or "
+        "`strategy: extra_buffer`",
+    ),
+    (
+        {'"tiny"': '"gpt-oss-20b"'}, '"mamba":',
+        "gpt-oss-20b has no recurrent layers; leave `mamba` out, or write a model that has some: tiny, "
+        "qwen3-next-80b-a3b",
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("changes", "before", "line"), WRONG, ids=[line[:60] for _, _, line in WRONG])
+def test_a_header_with_an_impossible_pool_is_one_line(run, changes, before, line):
+    """By the rules of scenarios, where the value stands that `before` stands before."""
     path = run("after").folder / "ops.jsonl"
-    text = path.read_text()
-    assert before.replace(" ", "") in text.replace(" ", "")
-    path.write_text(text.replace(before, after).replace(before.replace(" ", ""), after.replace(" ", "")))
-    with pytest.raises(Exception, match=line):
+    header, rest = path.read_text().split("\n", 1)
+    for old, new in changes.items():
+        assert header.count(old) == 1
+        header = header.replace(old, new)
+    path.write_text(f"{header}\n{rest}")
+    column = header.index(before) + len(before) + 1
+    with pytest.raises(InputError) as caught:
         Recorded(path)
+    assert str(caught.value) == f"{path}:1:{column}: {line}"
+
+
+def test_a_header_may_have_what_a_server_would_not_start_but_the_release_can_play(run):
+    """More rows than states, and speculation with one state for each request and a tree."""
+    path = run("after").folder / "ops.jsonl"
+    text = path.read_text().replace('"radix":false', '"radix":true').replace('"slots":12', '"slots":5')
+    path.write_text(text.replace('"speculative":null', '"speculative":{"steps":3,"topk":1,"draft":4}'))
+    assert Recorded(path).config.pool.mamba == MambaConfig(slots=5)

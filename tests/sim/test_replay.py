@@ -56,7 +56,7 @@ def ops(tmp_path_factory):
 
 
 @pytest.fixture
-def damaged(tmp_path, ops):
+def damaged(tmp_path, ops, monkeypatch):
     """Replays the record with one line changed; gives the complaint without the path."""
 
     def complaint(number, change):
@@ -64,6 +64,7 @@ def damaged(tmp_path, ops):
         lines[number - 1] = change(lines[number - 1])
         path = tmp_path / "ops.jsonl"
         path.write_text("".join(lines))
+        monkeypatch.setattr("sim.recorded.machine_memory", lambda: 16 << 30)
         with pytest.raises(InputError) as caught:
             replay(path)
         text = str(caught.value)
@@ -142,14 +143,29 @@ def inside(*path, value):
         (1, lambda _: "{}\n", "1:1: no record of kvledger; write the path of an ops.jsonl"),
         (1, field("kvledger", 2), "1:2: no record of kvledger; write the path of an ops.jsonl"),
         (1, field("config", None), "1:127: config is not an object; record the run again"),
-        (1, inside("config", "pool", "tokens", value="many"), "tokens is 'many'; write a whole number"),
-        (1, inside("config", "pool", "tokens", value=-5), "tokens is -5; write zero or more"),
-        (1, inside("config", "pool", "rows", value=0), "rows is 0; write one or more"),
+        (1, field("config", {}), "1:137: `pool` is missing; write e.g. `pool: {tokens: 1000}`"),
+        (
+            1,
+            inside("config", "pool", "tokens", value="many"),
+            "1:157: `tokens`: `many` is no whole number; write e.g. 1000",
+        ),
+        (1, inside("config", "pool", "tokens", value=-5), "1:157: `tokens`: `-5` is too small; write 8 or more"),
+        (1, inside("config", "pool", "tokens", value=7), "1:157: `tokens`: `7` is too small; write 8 or more"),
+        (1, inside("config", "pool", "rows", value=0), "1:186: `rows`: `0` is too small; write 1 or more"),
         (
             1,
             inside("config", "pool", "page_size", value=7),
-            "100 tokens are not whole pages; write a multiple of 7",
+            "1:175: page_size 7 does not divide the 100 tokens of the pool; write `tokens: 98` or `tokens: 105`",
         ),
+        (
+            1,
+            inside("config", "pool", "tokens", value=2_000_000_000),
+            "1:157: this needs about 74.5 GiB of memory, the machine has 16.0 GiB; write fewer tokens or rows, a "
+            "shorter context, or a smaller model",
+        ),
+        (1, inside("config", "pool", "swa", value={"ratio": 0.5}), "ratio is not known here; leave it out"),
+        (1, lambda _: '{"kvledger":1,"config":' + '{"a":' * 600 + "1" + "}" * 601 + "\n", "1:1: nested too deep"),
+        (1, lambda _: '{"kvledger":1,"t":' + "9" * 5000 + "}\n", "1:1: a number here is too long; record the run"),
         (1, inside("config", "scheduler", "overlap", value="yes"), "overlap is 'yes'; write true or false"),
         (
             1,
@@ -236,7 +252,7 @@ def test_a_name_that_nothing_bears_is_told(tmp_path, ops, name):
     path.write_text("".join(ops).replace(f'"{name}"', '"nothing"'))
     (line,) = complaint_about(path)
     assert line.startswith(f"{path}:1:")
-    assert re.search(f"'nothing'; write one of .*{name}", line)
+    assert re.search(f"['`]nothing['`]; write one of .*{name}", line)
 
 
 def complaint_about(path):

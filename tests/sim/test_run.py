@@ -136,6 +136,11 @@ def test_reverts_on_the_command_line_add_to_those_of_the_variant(written):
     assert reverts == [(22753, 22862), (22753,)]
 
 
+def test_a_revert_on_the_command_line_may_be_about_a_pool_that_is_not_there(written):
+    """In a file it would be the author's mistake; over a folder of scenarios it is not."""
+    assert [r.reverted for r in play(written(RETRACT), revert=(22900,))] == [(22862, 22900), (22900,)]
+
+
 def test_only_the_variant_asked_for_runs(written):
     assert [r.variant for r in play(written(RETRACT), variant="after")] == ["after"]
 
@@ -185,7 +190,7 @@ def test_an_unaudited_run_that_gets_stuck_or_crashes_still_says_so(written, monk
     (result,) = play(
         written("pool: {tokens: 100, rows: 4}\nworkload: [{request: r, prompt: 9, output: 9}]\n")
     )
-    assert [v.verdict for v in result.verdicts] == [kind]
+    assert [(v.verdict, v.pool, v.size) for v in result.verdicts] == [(kind, "full", 1 if kind == "stuck" else 0)]
     assert result.status == {"stuck": 3, "crash": 1}[kind]
 
 

@@ -27,6 +27,14 @@ def test_the_table_says_what_where_when_and_why(make_verdict):
     ]
 
 
+def test_work_that_waits_is_counted_by_requests_and_has_no_sign(make_verdict):
+    stuck = make_verdict(verdict="stuck", pool="swa", size=3, invariant="INV-9")
+    stuck.cause.count = 3
+    lines = list(table([result(make_verdict, 0, verdicts=(stuck,))]))
+    assert lines[1] == "pr22862-retract-tail  before   stuck    swa      3     41  21  busy check +4"
+    assert lines[2].endswith(", 0.4 s, 3 requests; INV-9)")
+
+
 def test_the_table_fits_its_width_whatever_the_names(make_verdict):
     long = result(make_verdict, 1, scenario="s" * 90, variant="v" * 40, unmet=("x" * 300 + " y",))
     assert max(map(len, table([long]))) <= WIDTH

@@ -17,9 +17,12 @@ def finish_kind(req: Any) -> str:
 
 
 class Events:
-    """Finished, aborted, retracted and refused since the last report; and who is to be refused."""
+    """Finished, aborted, retracted and refused since the last report; and who is to be refused.
 
-    __slots__ = ("aborted", "arrived", "finished", "refusals", "refused", "retracted", "settled")
+    `short` is the pool in which the last admission attempt found no memory.
+    """
+
+    __slots__ = ("aborted", "arrived", "finished", "refusals", "refused", "retracted", "settled", "short")
 
     def __init__(self) -> None:
         self.finished: list[str] = []
@@ -29,6 +32,7 @@ class Events:
         self.refusals: dict[str, int] = {}
         self.arrived: Any = None
         self.settled = (0, 0)
+        self.short: str | None = None
 
     def ended(self, req: Any) -> None:
         """A request has a finish reason, and its memory is about to be released."""
@@ -75,18 +79,55 @@ class Removals(dict[str, Any]):
 
 
 def listening_adder(modules: Any) -> type:
-    """The prefill adder of the release, which also refuses on demand and tells of preemption."""
+    """The prefill adder of the release, which also refuses on demand, and tells of preemption and what was short."""
     base: Any = modules.schedule_policy.PrefillAdder
     no_token = modules.schedule_policy.AddReqResult.NO_TOKEN
+    apart = hasattr(base, "rem_swa_tokens")
 
     class Adder(base):  # type: ignore[misc]
-        """Finds its listener at the prefix cache, the one thing it is handed that belongs to one scheduler."""
+        """Finds its listener at the prefix cache, the one thing it is handed that belongs to one scheduler.
+
+        The figure that the release reads last before it says that there is no memory is the one that is too small.
+        """
+
+        looked_at = "full"
+
+        @property
+        def rem_total_tokens(self) -> Any:
+            """As the release, and remember which pool it is of."""
+            self.looked_at = self._scarcer()
+            return super().rem_total_tokens
+
+        @property
+        def cur_rem_tokens(self) -> Any:
+            """As the release, and remember which pool it is of."""
+            self.looked_at = self._scarcer()
+            return super().cur_rem_tokens
+
+        @property
+        def rem_swa_tokens(self) -> Any:
+            """As the release that has it, and remember which pool it is of."""
+            self.looked_at = "swa"
+            return super().rem_swa_tokens
+
+        def _scarcer(self) -> str:
+            """The pool of which the tokens left are: of both, the one with less, where the other has no figure."""
+            if apart or not self.is_hybrid_swa:
+                return "full"
+            allocator, cache = self.token_to_kv_pool_allocator, self.tree_cache
+            windowed = allocator.swa_available_size() + cache.swa_evictable_size()
+            return "swa" if windowed < allocator.full_available_size() + cache.full_evictable_size() else "full"
 
         def add_one_req(self, req: Any, *args: Any, **kwargs: Any) -> Any:
             """Refuse, or go on as the release does."""
-            if self.tree_cache.listener.refuses(req.rid):
+            listener = self.tree_cache.listener
+            listener.short = None
+            if listener.refuses(req.rid):
                 return no_token
-            return super().add_one_req(req, *args, **kwargs)
+            added = super().add_one_req(req, *args, **kwargs)
+            if added == no_token:
+                listener.short = self.looked_at
+            return added
 
         def preempt_to_schedule(self, req: Any, server_args: Any) -> Any:
             """As the release, and tell who had to go."""

@@ -1,6 +1,7 @@
 """Why the books of a release are off although its memory is sound: who is counted more, or less, often than once.
 
-What the release counts for one owner is found by asking it: with that one slot, or that one request, and nothing else.
+Owners first: sessions and requests. What the release counts for one of them is found by asking it: with that one slot,
+or that one request, and nothing else. Then the tree: a node that counts as what it does not have.
 """
 
 from __future__ import annotations
@@ -14,13 +15,15 @@ from sim.engines.sglang.cursors import batched
 from sim.engines.sglang.memory import Memory
 from sim.engines.sglang.owners import Owners
 from sim.engines.sglang.terms import states_of
-from sim.ledger.counted import Entry, compared
+from sim.ledger.counted import Entry, Kept, compared, in_tree
 from sim.ledger.findings import Miscount
 from sim.ledger.owners import Tag
 
+_LOCKS = {"full": "full_lock_ref", "swa": "swa_lock_ref", "mamba": "mamba_lock_ref"}
+
 
 def miscounts(engine: Any, memory: Memory, owners: Owners, pool: str = "full") -> list[Miscount]:
-    """Owners for which `session_held` + `uncached` of a pool differs from what they own of it."""
+    """Owners whose `session_held` + `uncached` of a pool is not what they own of it; then nodes of which that is so."""
     scheduler = engine.scheduler
     counted: dict[Tag, list[Entry]] = {}
     live: dict[Tag, tuple[str, int]] = {}
@@ -45,7 +48,28 @@ def miscounts(engine: Any, memory: Memory, owners: Owners, pool: str = "full") -
         tokens = _held(engine, name, pool)
         if tokens:
             counted.setdefault(tag, []).append(("session_held", name, tokens))
-    return compared(true, counted, names, live, pool)
+    terms = engine.terms()[pool]
+    kept = in_tree(_nodes(memory, pool), terms.evictable + terms.protected, pool)
+    return compared(true, counted, names, live, pool) + kept
+
+
+def _nodes(memory: Memory, pool: str) -> Iterator[Kept]:
+    """What each node of the tree counts as in a pool, and what it owns of it."""
+    for node, start in memory.nodes():
+        locks: int = vars(node).get(_LOCKS[pool], vars(node).get("lock_ref", 0))
+        stop = start + len(node.value)
+        yield Kept(start, stop, node.value.tolist(), locks > 0, *_kept(memory, node, pool))
+
+
+def _kept(memory: Memory, node: Any, pool: str) -> tuple[int, int]:
+    """As much as the node counts as, and owns."""
+    if pool == "full":
+        return len(node.value), len(node.value)
+    if pool == "mamba":
+        states = int(getattr(node, "mamba_value", None) is not None)
+        return states, states
+    halves = memory.mapped(node.value[:: memory.page].numpy())
+    return 0 if getattr(node, "swa_tombstone", True) else len(node.value), int((halves > 0).sum()) * memory.page
 
 
 def _private(memory: Memory, holder: Any, pool: str = "full") -> int:

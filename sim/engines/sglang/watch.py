@@ -81,8 +81,8 @@ class Watch:
             self._texts(seen, "reread")
         self._whom(seen)
         if self._scheduler.waiting_queue:
-            first = self._scheduler.waiting_queue[0]
-            seen["waiting"] = [first.rid, session_name(first), len(self._scheduler.waiting_queue)]
+            first, short = self._scheduler.waiting_queue[0], self._scheduler.listener.short
+            seen["waiting"] = [first.rid, session_name(first), len(self._scheduler.waiting_queue), short]
         return seen
 
     def _thorough(self, op: str) -> bool:

@@ -15,9 +15,11 @@ from sim.cases.case import LENGTH, draw_case
 from sim.cases.kinds import EVENTS, OPERATIONS, kind_of
 from sim.cases.matrix import CELLS
 from sim.cases.pools import accepted
+from sim.cases.simpler import plainer
 from sim.conform.sides import Model
 from sim.conform.targets import parse
 from sim.replay import replay
+from sim.scenario.header import Header
 
 # What takes hundreds of cases to come about by itself: a tombstone left as it is.
 RARE = 193
@@ -105,6 +107,16 @@ def test_pools_are_such_as_a_server_has():
             assert pool.mamba.track_interval % max(pool.page_size, pool.mamba.chunk) == 0
             if knobs.speculative is not None:
                 assert pool.mamba.track_interval >= knobs.speculative.draft
+
+
+def test_a_case_and_what_shrinking_makes_of_it_can_be_replayed():
+    """Its header is held to the same rules as a recorded run's."""
+    for seed in range(300):
+        drawn = draw_case(seed, 40).config
+        for config in (drawn, *(c for c in (way(drawn) for way in plainer(drawn)) if accepted(c))):
+            header = Header(json.dumps({"config": config.spelled()}), "f")
+            header.check_values()
+            header.check_pools(config, 1 << 34)
 
 
 def test_a_mix_has_some_kinds_switched_off_and_all_together_have_every_kind():

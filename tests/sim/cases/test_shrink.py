@@ -6,15 +6,15 @@ from dataclasses import replace
 
 from sim.cases.case import draw_case
 from sim.cases.pools import accepted
-from sim.cases.shrink import Shrinking
-from sim.cases.simpler import plainer, simpler_operations
+from sim.cases.shrink import Shrinking, flat, lumps
 from sim.config import MambaConfig
 from sim.conform.compare import differs
 from sim.conform.sides import Model
 from sim.conform.targets import parse
-from sim.engines.marks import STEP
+from sim.engines.marks import REAP, STEP
 from sim.engines.protocol import Request
-from sim.operations import Abort, Open, Refuse, Retract, Submit
+from sim.operations import Abort, Submit
+from sim.scenario.pools import SMALLEST_POOL
 from sim.world import Segment
 
 CASE = draw_case(0)
@@ -62,13 +62,6 @@ def test_knobs_go_back_to_what_they_are_by_default():
     assert not config.scheduler.overlap
 
 
-def test_a_plain_configuration_without_chunks_mixes_none():
-    knobs = replace(CASE.config.scheduler, chunked_prefill=16, mixed_chunk=True)
-    for way in plainer(replace(CASE.config, scheduler=knobs)):
-        changed = way(replace(CASE.config, scheduler=knobs)).scheduler
-        assert changed.chunked_prefill is not None or not changed.mixed_chunk
-
-
 def test_pools_that_do_not_matter_go():
     case = next(case for case in map(draw_case, range(40)) if case.cell.pools == "both")
     config, _ = shrunk(lambda config, actions: 0, config=case.config)
@@ -95,13 +88,73 @@ def test_time_is_bounded():
     assert shrinking.shrink() == (CASE.config, list(CASE.actions))
 
 
-def test_simpler_operations_are_of_the_same_kind():
-    several = Retract(rids=("a", "b"), how="pause")
-    assert [o.rids for o in simpler_operations(several)] == [("a",), ("b",)]
-    assert list(simpler_operations(Open(session="a", timeout=1.0))) == [Open(session="a")]
-    assert list(simpler_operations(Refuse(request="a", times=2))) == [Refuse(request="a", times=1)]
-    assert list(simpler_operations(Abort(request="a"))) == []
-    assert list(simpler_operations(STEP)) == []
+def steps(count):
+    return [(0.0, STEP)] * count
+
+
+def test_consecutive_iterations_are_one_lump():
+    actions = [*steps(3), (0.0, Abort(request="a")), *steps(1), (0.0, REAP), *steps(2)]
+    assert [len(group) for group in lumps(actions)] == [3, 1, 1, 1, 2]
+    assert flat(lumps(actions)) == actions
+
+
+def test_no_more_iterations_than_it_takes():
+    def wanted(config, actions):
+        count = sum(what == STEP for _, what in actions)
+        return len(actions) - 1 if count >= 5 and actions[0][1] != STEP else None
+
+    _, actions = shrunk(wanted, [(0.0, Abort(request="a")), *steps(90)])
+    assert len(actions) == 6
+
+
+def test_time_goes_where_it_does_not_matter():
+    def late(config, actions):
+        return next((at for at, (time, what) in enumerate(actions) if what == STEP and time >= 2.0), None)
+
+    _, actions = shrunk(late, [(0.5, Abort(request="a")), (1.0, STEP), (2.5, STEP), (9.0, STEP)])
+    assert len(actions) == 1
+
+
+def test_a_session_goes_with_all_its_turns():
+    turns = [(0.0, Submit(what=replace(LONG, rid=f"{name}/{n}", session=name))) for n in (1, 2) for name in "ab"]
+
+    def of_b(config, actions):
+        left = [what.what.session for _, what in actions if isinstance(what, Submit)]
+        return len(actions) - 1 if left.count("a") in (0, 2) and "b" in left else None
+
+    _, actions = shrunk(of_b, turns)
+    assert [what.what.session for _, what in actions] == ["b"]
+
+
+def test_pools_get_as_small_as_they_may():
+    config, _ = shrunk(lambda config, actions: 0 if config.pool.rows >= 2 else None)
+    assert config.pool.tokens == SMALLEST_POOL
+    assert config.pool.rows == 2
+    assert config.pool.page_size == 1
+
+
+def test_attempts_are_bounded_and_what_failed_is_not_tried_again():
+    tried = []
+
+    def wanted(config, actions):
+        tried.append((config, tuple(actions)))
+        return len(actions) - 1 if len(actions) > 40 else None
+
+    shrinking = Shrinking(CASE.config, CASE.actions, wanted, attempts=70)
+    shrinking.shrink()
+    assert len(tried) == shrinking.tried == 70
+    tried.clear()
+    Shrinking(CASE.config, CASE.actions, wanted).shrink()
+    failed = [each for each in tried if len(each[1]) <= 40]
+    assert len(failed) == len(set(failed))
+
+
+def test_a_configuration_that_is_not_accepted_is_not_kept():
+    shrinking = Shrinking(
+        CASE.config, CASE.actions, lambda config, actions: 0, accepts=lambda config: config.pool.tokens > 20
+    )
+    config, _ = shrinking.shrink()
+    assert config.pool.tokens == 21
 
 
 def test_a_difference_between_two_releases_stays_one():

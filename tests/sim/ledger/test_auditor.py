@@ -3,7 +3,7 @@
 import pytest
 from helpers.rig import Rig
 
-from sim.config import SpeculativeConfig
+from sim.config import SpeculativeConfig, SwaConfig
 from sim.driver import Over
 
 SPEC = SpeculativeConfig(steps=3, topk=1, draft=4)
@@ -301,7 +301,7 @@ def test_a_prefill_without_a_row_is_a_crash_that_admission_should_have_prevented
     with pytest.raises(Over):
         rig.step()
     crash = rig.verdicts[-1]
-    assert (crash.verdict, crash.invariant) == ("crash", "INV-8")
+    assert (crash.verdict, crash.invariant, crash.pool) == ("crash", "INV-8", "rows")
     assert "alloc_req_slots runs out of memory" in crash.message
 
 
@@ -314,6 +314,35 @@ def test_stuck_names_the_first_request_that_waits():
     verdict = rig.auditor.stuck("1 request waits, nothing runs")
     assert (verdict.verdict, verdict.invariant, verdict.request, verdict.size) == ("stuck", "INV-9", "r", 1)
     assert rig.kinds == ["stuck"]
+
+
+@pytest.mark.parametrize(
+    ("release", "swa", "pool"),
+    [
+        ("sglang-0.5.11", (50, 60), "swa"), ("sglang-0.5.10", (45, 8), "swa"), ("sglang-0.5.11", (100, 8), "full"),
+        ("sglang-0.5.10", (100, 8), "full"),
+    ],
+)
+def test_stuck_names_the_pool_in_which_the_last_attempt_found_no_room(release, swa, pool):
+    rig = Rig(release, tokens=100, swa=SwaConfig(tokens=swa[0], window=swa[1]))
+    if pool == "full":
+        rig.open("a")
+        rig.run_turn("a/1", 60, 9)
+    rig.send("r", 40, 9)
+    rig.drain()
+    verdict = rig.auditor.stuck("1 request waits")
+    assert (verdict.pool, verdict.size) == (pool, 1)
+    assert verdict.message.startswith(f"1 request waits: admission finds no room in the {pool} pool; ")
+
+
+def test_stuck_blames_no_pool_where_none_was_short():
+    rig = Rig()
+    rig.refuse("r")
+    rig.send("r", 20, 8)
+    rig.drain()
+    verdict = rig.auditor.stuck("1 request waits")
+    assert (verdict.pool, verdict.size) == ("full", 1)
+    assert verdict.message.startswith("1 request waits; available ")
 
 
 # -- detection ----------------------------------------------------------------------------------------------

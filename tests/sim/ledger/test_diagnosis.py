@@ -2,6 +2,7 @@
 
 from helpers.rig import Rig
 
+from sim.config import MambaConfig, SwaConfig
 from sim.ledger.diagnosis import miscounts
 
 
@@ -63,3 +64,38 @@ def test_a_chunk_that_is_in_no_batch_counts_nothing():
     (found,) = miscounts(rig.engine.scheduler, "full")
     assert found.text == "request r owns 5 private tokens, the books count none of it"
     assert [(v.verdict, v.size, v.request) for v in rig.verdicts] == [("false-alarm", -5, "r")]
+
+
+def test_a_leaf_that_the_tree_counts_as_windowed_memory_and_that_has_none():
+    """0.5.10, a window shorter than a page: all windowed pages are given back before the text is cached."""
+    rig = Rig("sglang-0.5.10", tokens=1024, page_size=16, swa=SwaConfig(tokens=512, window=5))
+    rig.send("r", 20, 40)
+    rig.drain()
+    scheduler = rig.engine.scheduler
+    (found,) = miscounts(scheduler, "swa")
+    assert (found.session, found.request, found.counted, found.true, found.pool) == (None, None, 32, 0, "swa")
+    what = "the tree's node of positions 16 to 47, slots 32–63, owns 0 SWA tokens, the books count 32 in"
+    assert found.text == f"{what} evictable"
+    assert [v.cause.what for v in rig.verdicts if v.verdict == "false-alarm"] == [found.text]
+    assert miscounts(scheduler, "full") == []
+
+    rig.send("s", 2, 9)
+    (leaf,) = scheduler.memory.tree.root.children.values()
+    leaf.lock_ref = leaf.other_lock = 1
+    for node in leaf.children.values():
+        node.other_lock = 1
+    (found,) = miscounts(scheduler, "swa")
+    assert found.text == f"{what} protected"
+
+
+def test_states_that_the_tree_counts_and_no_node_has():
+    rig = Rig(mamba=MambaConfig(slots=30))
+    rig.send("r", 20, 6)
+    rig.drain()
+    scheduler = rig.engine.scheduler
+    assert miscounts(scheduler, "mamba") == []
+    scheduler.memory.tree.other_evictable += 2
+    scheduler.view.changed()
+    (found,) = miscounts(scheduler, "mamba")
+    assert found.text.startswith("the tree has ")
+    assert found.counted - found.true == 2

@@ -155,6 +155,28 @@ def test_work_that_waits_for_ever_is_stuck(judge):
     verdict = judge.stuck("2 wait", "a/1", "a", 2)
     assert (verdict.verdict, verdict.size, verdict.invariant) == ("stuck", 2, "INV-9")
     assert (verdict.request, verdict.session) == ("a/1", "a")
+    assert verdict.pool == "full"
+    assert "no room" not in verdict.message
+
+
+def test_work_that_waits_names_the_pool_that_was_short(judge):
+    verdict = judge.stuck("2 wait", "a/1", "a", 2, "swa")
+    assert verdict.pool == "swa"
+    assert verdict.cause.what == "2 wait: admission finds no room in the swa pool"
+
+
+@pytest.mark.parametrize(
+    ("kind", "message", "pool", "invariant"),
+    [
+        ("AssertionError", "Can not alloc mamba cache", "mamba", "INV-8"),
+        ("RuntimeError", "alloc_req_slots runs out of memory.", "rows", "INV-8"),
+        ("RuntimeError", "CUDA error", "full", "INV-8"),
+        ("AssertionError", "", "full", "INV-3"),
+    ],
+)
+def test_a_crash_for_want_of_something_is_of_the_pool_that_had_none_left(judge, kind, message, pool, invariant):
+    crash = judge.crash(EngineCrash(kind, message))
+    assert (crash.pool, crash.invariant) == (pool, invariant)
 
 
 # -- several things at once ---------------------------------------------------------------------------------
@@ -268,3 +290,15 @@ def test_books_that_balance_over_more_damage_are_silent_and_no_false_alarm(judge
         evidence.found = counted(count(), count(extra=extra, pool="swa"))
         judge.judge(books(0), touched=True)
         assert shown(judge) == [("silent", "swa", size) for size in news]
+
+
+def test_what_was_posted_of_one_pool_and_harms_another_is_no_false_alarm_there(judge, evidence):
+    """The other pool's books were off already, for another reason; they do not know of the harm."""
+    evidence.wrong = [Miscount(None, None, 16, 0, "a node", "swa")]
+    judge.judge(books(16, pool="swa"))
+    evidence.found = counted(count(extra=32), count(extra=32, pool="swa"))
+    judge.judge(books(16, pool="swa"), faults=[fault("alias", 32)], touched=True)
+    judge.judge(books(16, pool="swa"))
+    assert [(v.verdict, v.pool, v.size) for v in judge.docket.verdicts] == [
+        ("false-alarm", "swa", 16), ("silent", "full", 32), ("alias", "swa", 32),
+    ]  # fmt: skip

@@ -122,9 +122,10 @@ def test_a_release_that_cannot_tell_its_books_keeps_those_it_told_last(auditor, 
 
 
 def test_stuck_names_the_first_that_waits(auditor, engine):
-    event(auditor, engine, seen(waiting=["a/9", "a", 3]))
+    event(auditor, engine, seen(waiting=["a/9", "a", 3, "swa"]))
     verdict = auditor.stuck("nothing moves")
-    assert (verdict.request, verdict.session, verdict.size) == ("a/9", "a", 3)
+    assert (verdict.request, verdict.session, verdict.size, verdict.pool) == ("a/9", "a", 3, "swa")
+    assert verdict.message.startswith("nothing moves: admission finds no room in the swa pool; available ")
 
 
 def test_the_end_looks_once_more(auditor, engine):

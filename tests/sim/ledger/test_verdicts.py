@@ -39,6 +39,23 @@ def test_the_text_of_what_nobody_sees_and_nobody_owns():
     )
 
 
+def test_work_that_waits_is_counted_by_requests():
+    cause = Cause("41 wait", 8, 5, 0.07, "step", "a/1", None, [], 41)
+    verdict = Verdict("stuck", "swa", 41, 8, 5, 0.07, "a/1", None, cause, "41 wait")
+    assert verdict.text().startswith("stuck 41 requests in pool swa (INV-9) at event 8, ")
+
+
+@pytest.mark.parametrize(
+    ("kind", "pool", "said"),
+    [("leak", "full", "2 slots"), ("alias", "mamba", "2 states"), ("leak", "rows", "2 rows"),
+     ("stuck", "mamba", "2 requests")],
+)  # fmt: skip
+def test_a_verdict_is_measured_in_what_it_is_about(kind, pool, said):
+    verdict = leak()
+    verdict.verdict, verdict.pool = kind, pool
+    assert verdict.measured(2) == said
+
+
 def test_the_json_form():
     verdict = leak()
     verdict.detect("idle check", 12, 9)

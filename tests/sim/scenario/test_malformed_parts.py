@@ -190,7 +190,7 @@ WHAT_CANNOT_BE = [
     ),
     (
         "variants: {b: {pool: {page_size: 8, mamba: {slots: 8, strategy: extra_buffer, chunk: 12}}}}\n",
-        "6:86: page_size 8 does not divide chunk 12; write `chunk: 16`",
+        "6:86: neither of page_size 8 and chunk 12 divides the other; write `chunk: 16`",
     ),
     (
         "variants: {b: {pool: {mamba: {slots: 8, strategy: extra_buffer, track_interval: 3}}, "
@@ -199,11 +199,99 @@ WHAT_CANNOT_BE = [
     ),
     (
         "expect: {default: {verdict: leak, pool: mamba}}\n",
-        "6:19: this variant has no pool `mamba`; leave it out, or add `mamba` to its `pool`",
+        "6:41: this variant has no pool `mamba`; leave it out, or add `mamba` to its `pool`",
     ),
     (
         "expect: {default: {verdict: clean, points: [{at: 0, swa: {delta: 0}}]}}\n",
-        "6:45: this variant has no pool `swa`; leave it out, or add `swa` to its `pool`",
+        "6:58: this variant has no pool `swa`; leave it out, or add `swa` to its `pool`",
+    ),
+    (
+        "expect: {default: {verdict: clean, points: [{at: 0, sessions: {a: {held: 6, held_swa: 0}}}]}}\n",
+        "6:87: this variant has no pool `swa`; leave it out, or add `swa` to its `pool`",
+    ),
+    (
+        "expect: {default: [{verdict: leak, points: [{at: 0, free_rows: 6}, {at: 0, sessions: {a: {e: 0}}}]}]}\n",
+        "6:94: this variant has no pool `swa`; leave it out, or add `swa` to its `pool`",
+    ),
+    (
+        "variants: {b: {pool: {swa: {}}}}\n"
+        "expect: {b: {verdict: clean, points: [{at: 0, sessions: {a: {e: 0, states: 0}}}]}}\n",
+        "7:76: this variant has no pool `mamba`; leave it out, or add `mamba` to its `pool`",
+    ),
+    ("expect: {verdict: clean}\n", "6:19: `expect`: this is by variant; write `default: {verdict: clean}`"),
+    (
+        "variants: {before: {revert: [22862]}, after: }\nexpect: {points: [{at: 0, free_rows: 1}], verdict: leak}\n",
+        "7:52: `expect`: this is by variant; write `before: {verdict: leak}`; the variants are before, after",
+    ),
+    (
+        "expect: [{verdict: clean}]\n",
+        "6:9: `expect` is a list, no mapping; write e.g. `expect: {default: {verdict: clean}}`",
+    ),
+    (
+        "variants: {b: {pool: {mamba: {slots: 2, strategy: extra_buffer}}}}\n",
+        "6:38: with extra_buffer a request that runs has 3 states, and there are only 2; write `slots: 3` or more",
+    ),
+    (
+        "variants: {b: {pool: {mamba: {slots: 1, strategy: extra_buffer}}, scheduler: {overlap: false}}}\n",
+        "6:38: with extra_buffer a request that runs has 2 states, and there are only 1; write `slots: 2` or more",
+    ),
+    (
+        "revert: [22862, 22900]\n",
+        "6:17: fix 22900 is about windowed layers, and there are none; leave it out, or add `swa: {ratio: 0.8, window: "
+        "128}` to `pool`",
+    ),
+    (
+        "variants: {b: {revert: [23496], pool: {swa: {}}}}\n",
+        "6:25: fix 23496 is about recurrent layers, and there are none; leave it out, or add `mamba: {slots: 30}` to "
+        "`pool`",
+    ),
+    (
+        "release: sglang-0.5.10\nadd: [23327]\n",
+        "7:7: fix 23327 is about recurrent layers, and there are none; leave it out, or add `mamba: {slots: 30}` to "
+        "`pool`",
+    ),
+    (
+        "variants: {a: {pool: {swa: {}}}, b: {decide: {clock: reserved}}}\n",
+        "6:54: the decision `clock` is about windowed layers, and there are none; leave it out, or add `swa: {ratio: "
+        "0.8, window: 128}` to `pool`",
+    ),
+    (
+        "decide: {leftover: lost}\n",
+        "6:20: the decision `leftover` is about recurrent layers, and there are none; leave it out, or add `mamba: "
+        "{slots: 30}` to `pool`",
+    ),
+    (
+        "release: sglang-0.5.10\nvariants: {b: {pool: {swa: {eviction_multiplier: 0.5}}}}\n",
+        "7:50: sglang-0.5.10 looks once in a window, and has no eviction_multiplier; leave it out, or write `release: "
+        "sglang-0.5.11`",
+    ),
+    (
+        "variants: {b: {pool: {mamba: {slots: 8, track_interval: 32}}}}\n",
+        "6:57: track_interval is about snapshots, and no_buffer keeps none; leave it out, or write `strategy: "
+        "extra_buffer`",
+    ),
+    (
+        "variants: {b: {pool: {mamba: {slots: 8, chunk: 32}}, scheduler: {radix: false}}}\n",
+        "6:48: chunk is about snapshots, and no_buffer keeps none; leave it out, or write `strategy: extra_buffer`",
+    ),
+]
+
+TWO_SIZES = [
+    (
+        "swa: {tokens: 1001}",
+        "4:37: the windowed pool has 1001 tokens, the full pool only 1000; write `tokens: 1000` or fewer",
+    ),
+    (
+        "page_size: 8, swa: {tokens: 300}",
+        "4:51: page_size 8 does not divide the 300 tokens of the windowed pool; write `tokens: 296` or `tokens: 304`",
+    ),
+    (
+        "swa: {tokens: 300, ratio: 0.3}",
+        "4:49: `tokens` and `ratio` both say how large the windowed pool is; leave one of the two out",
+    ),
+    (
+        "swa: {ratio: 0.001}",
+        "4:36: the windowed pool has only 1 tokens; write a larger `ratio`, or more `tokens` for the full pool",
     ),
 ]
 
@@ -248,3 +336,10 @@ def test_parts_that_do_not_go_together(appended_refusal, text, line):
 def test_an_impossible_pool(refusal, pool, line):
     text = f"pool: {{{pool}}}\nworkload: [{{request: r, prompt: 1, output: 1}}]\n"
     assert refusal(text) == f"f.yaml:{line}"
+
+
+@pytest.mark.parametrize(("pool", "line"), TWO_SIZES, ids=_ids(TWO_SIZES))
+@pytest.mark.parametrize("base", ["ratio: 0.50", "tokens: 500"])
+def test_a_size_of_the_windowed_pool_that_a_variant_puts_in_the_place_of_the_base_s(refusal, base, pool, line):
+    text = f"name: x\npool: {{tokens: 1000, swa: {{{base}}}}}\nworkload: [{{request: r, prompt: 1, output: 1}}]\n"
+    assert refusal(f"{text}variants: {{b: {{pool: {{{pool}}}}}}}\n") == f"f.yaml:{line}"

@@ -90,6 +90,36 @@ def test_a_variant_changes_a_part_of_a_pool_or_takes_it_away(scenario):
     assert c.names == ("full", "mamba")
 
 
+@pytest.mark.parametrize(
+    ("base", "own", "tokens"),
+    [
+        ("ratio: 0.5", "tokens: 300", 300), ("tokens: 300", "ratio: 0.5", 500), ("ratio: 0.5", "ratio: 0.4", 400),
+        ("ratio: 0.5", "tokens: 300, ratio: null", 300), ("ratio: 0.5", "tokens: null", 500),
+        ("ratio: 0.5", "window: 9", 500),
+    ],
+)  # fmt: skip
+def test_a_variant_s_size_of_the_windowed_pool_replaces_the_other_one(scenario, base, own, tokens):
+    text = f"pool: {{tokens: 1000, swa: {{{base}}}}}\n{REST}variants: {{b: {{pool: {{swa: {{{own}}}}}}}}}\n"
+    assert scenario(text).variants["b"].config.pool.swa.tokens == tokens
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "revert: [22900]\nvariants: {with: {pool: {swa: {}}}, without: {}}\n",
+        "decide: {clock: reserved}\nvariants: {with: {pool: {swa: {}}}, without: {}}\n",
+        "variants: {r11: {}, r10: {release: sglang-0.5.10}}\npool: {tokens: 1000, swa: {eviction_multiplier: 0.5}}\n",
+        "release: sglang-0.5.10\ndecide: {window: 0.5.11}\npool: {tokens: 1000, swa: {eviction_multiplier: 0.5}}\n",
+        "pool: {tokens: 1000, mamba: {slots: 9, strategy: extra_buffer, chunk: 8, track_interval: 8}}\n"
+        "variants: {a: {}, b: {pool: {mamba: {strategy: no_buffer}}}}\n",
+        "pool: {tokens: 1024, page_size: 16, mamba: {slots: 9, strategy: extra_buffer, chunk: 8}}\n",
+    ],
+)
+def test_what_does_something_in_one_variant_may_stand_for_all(scenario, text):
+    pool = "" if "\npool" in text or text.startswith("pool") else "pool: {tokens: 1000}\n"
+    assert scenario(f"{pool}{text}{REST}").variants
+
+
 def test_the_memory_asked_for_counts_every_pool(scenario):
     half, windowed = (
         memory_needed(config(scenario, f"tokens: 1000, swa: {{ratio: {ratio}}}", model="gpt-oss-20b"))

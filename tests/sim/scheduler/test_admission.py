@@ -368,6 +368,41 @@ def test_a_prefill_must_stay_below_what_is_left_of_the_windowed_pool(extend, fit
     assert bool(bench.chosen) is fits
 
 
+@pytest.mark.parametrize(
+    ("release", "swa", "prompt", "max_new", "short"),
+    [
+        (OLD, None, 80, 40, "full"), (NEW, None, 80, 40, "full"),
+        (OLD, 60, 50, 20, "swa"), (OLD, 100, 80, 40, "full"), (OLD, 60, 20, 20, None),
+        (NEW, 60, 59, 20, "swa"), (NEW, 60, 50, 60, "full"), (NEW, 60, 50, 20, None),
+    ],
+)  # fmt: skip
+def test_who_finds_no_memory_knows_in_which_pool(release, swa, prompt, max_new, short):
+    bench = Bench(release, swa=None if swa is None else SwaConfig(tokens=swa, window=8))
+    assert bench.add(prompt, max_new) is (CONTINUE if short is None else NO_TOKEN)
+    assert bench.adder.short == short
+
+
+@pytest.mark.parametrize(
+    ("release", "swa", "prompt", "max_new", "short"),
+    [
+        (OLD, None, 101, 1, "full"), (NEW, None, 50, 60, "full"), (NEW, None, 50, 20, None),
+        (OLD, 60, 61, 1, "swa"), (NEW, 60, 60, 1, "swa"), (NEW, 60, 101, 1, "full"), (NEW, 60, 50, 20, None),
+    ],
+)  # fmt: skip
+def test_so_does_who_ignores_eos_without_a_prefix_cache(release, swa, prompt, max_new, short):
+    bench = Bench(release, swa=None if swa is None else SwaConfig(tokens=swa, window=8), radix=False)
+    assert bench.add(prompt, max_new, ignore_eos=True) is (CONTINUE if short is None else NO_TOKEN)
+    assert bench.adder.short == short
+
+
+@pytest.mark.parametrize(("release", "swa", "short"), [(NEW, 60, "swa"), (OLD, 60, "swa"), (OLD, 200, "full")])
+def test_who_is_the_last_that_fits_says_what_is_short(release, swa, short):
+    bench = Bench(release, swa=SwaConfig(tokens=swa, window=59), radix=False)
+    prompt = min(swa, 100) if release == OLD else 5
+    result = bench.add(prompt, 1, ignore_eos=True)
+    assert (result, bench.chosen, bench.adder.short) == (NO_TOKEN, [f"r{prompt}-1"], short)
+
+
 def test_locking_what_is_shared_can_leave_too_little_of_the_windowed_pool():
     bench = Bench(NEW, tokens=1000, swa=SwaConfig(tokens=60, window=8))
     memory = bench.scheduler.memory
@@ -376,7 +411,7 @@ def test_locking_what_is_shared_can_leave_too_little_of_the_windowed_pool():
     req = bench.request("r", 40, 1)
     req.last_node = memory.tree.match_units(ints(range(100, 130)))[1]
     assert bench.adder.rem_window == 60
-    assert (bench.adder.add(req), bench.chosen) == (NO_TOKEN, [])
+    assert (bench.adder.add(req), bench.chosen, bench.adder.short) == (NO_TOKEN, [], "swa")
     assert (memory.tree.protected, memory.tree.other_protected) == (0, 0)
 
 

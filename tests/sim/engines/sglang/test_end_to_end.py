@@ -61,3 +61,36 @@ def test_the_command_line_drives_a_release_that_was_fetched(sglang_source, tmp_p
     ops = str(next(Path("out").rglob("ops.jsonl")))
     assert main(["replay", ops, "--engine", "sglang==0.5.11", "--against", "model"]) == 0
     assert capsys.readouterr().out.startswith("equal: sglang 0.5.11")
+
+
+OPERATIONS = """\
+name: case
+pool: {tokens: 200, rows: 4}
+operations:
+  - {open: a, timeout: 1.5}
+  - {submit: a/1, session: a, prompt: 20, output: 12}
+  - {submit: r, prompt: [{x: 16}, {r: 3}], output: 3}
+  - {submit: z/1, session: z, prompt: 3, output: 3}
+  - {refuse: r}
+  - {step: 4}
+  - {retract: [a/1, nobody]}
+  - {wait: 30ms}
+  - {step: 20}
+  - {abort: nobody}
+  - {close: nobody}
+  - {wait: 2}
+  - {reap: true}
+  - {step: 1}
+"""
+
+
+def test_exact_operations_are_the_same_events_on_the_real_release(sglang_source, tmp_path):
+    path = tmp_path / "case.yaml"
+    path.write_text(OPERATIONS)
+    events = []
+    with engines_of(sglang_source("0.5.11")) as real:
+        for name, engines in (("model", Engines()), ("real", real)):
+            ((_, result),) = run_paths([path], Options(out=tmp_path / name), engines=engines)
+            events.append((result.folder / "events.jsonl").read_text())
+    assert events[0] == events[1]
+    assert '"kind":"reap","closed":["a"]' in events[0]

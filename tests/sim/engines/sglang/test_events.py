@@ -89,6 +89,65 @@ def test_an_attempt_is_refused_as_often_as_asked(events):
     assert events.refused == ["r", "r"]
 
 
+class Asked(str):
+    """What the adder is to answer, as a request."""
+
+    rid = "r"
+
+
+class Budget:
+    """Figures as the release's adder has them; each attempt reads those that `reads` names."""
+
+    reads = ("rem_total_tokens",)
+    is_hybrid_swa = True
+
+    def __init__(self, events, full, swa):
+        self.tree_cache = SimpleNamespace(listener=events, full_evictable_size=lambda: 1, swa_evictable_size=lambda: 1)
+        self.token_to_kv_pool_allocator = SimpleNamespace(
+            full_available_size=lambda: full, swa_available_size=lambda: swa
+        )
+
+    @property
+    def rem_total_tokens(self):
+        return 7
+
+    @property
+    def cur_rem_tokens(self):
+        return 8
+
+    def add_one_req(self, req):
+        self.values = [getattr(self, name) for name in self.reads]
+        return req
+
+
+class Apart(Budget):
+    """The windowed pool has a figure of its own."""
+
+    @property
+    def rem_swa_tokens(self):
+        return 9
+
+
+@pytest.mark.parametrize(
+    ("base", "reads", "rooms", "values", "short"),
+    [
+        (Budget, ("rem_total_tokens",), (5, 5), [7], "full"),
+        (Budget, ("rem_total_tokens", "cur_rem_tokens"), (6, 5), [7, 8], "swa"),
+        (Apart, ("rem_total_tokens",), (6, 5), [7], "full"),
+        (Apart, ("rem_total_tokens", "rem_swa_tokens"), (5, 6), [7, 9], "swa"),
+        (Apart, ("rem_swa_tokens", "cur_rem_tokens"), (6, 5), [9, 8], "full"),
+    ],
+)
+def test_the_figure_that_was_looked_at_last_is_the_one_that_was_short(events, base, reads, rooms, values, short):
+    policy = SimpleNamespace(PrefillAdder=base, AddReqResult=MODULES.schedule_policy.AddReqResult)
+    adder = listening_adder(SimpleNamespace(schedule_policy=policy))(events, *rooms)
+    adder.reads = reads
+    assert adder.add_one_req(Asked("no token")) == "no token"
+    assert (adder.values, events.short) == (values, short)
+    assert adder.add_one_req(Asked("added")) == "added"
+    assert events.short is None
+
+
 def test_several_preempted_at_once_go_back_in_the_order_in_which_they_were_chosen(events):
     one, two, three = (
         SimpleNamespace(rid=f"r{n}", priority=p, time_stats=SimpleNamespace(wait_queue_entry_time=float(n)))

@@ -80,7 +80,7 @@ def test_whom_an_event_handled_and_who_waits(engines):
     engine.open("a")
     assert "about" not in engine.seen
     engine.submit(request_of("a/1", 20, 4, "a"))
-    assert engine.seen["waiting"] == ["a/1", "a", 1]
+    assert engine.seen["waiting"] == ["a/1", "a", 1, None]
     engine.step()
     assert engine.seen["about"] == ["a/1", "a"]
     assert "waiting" not in engine.seen

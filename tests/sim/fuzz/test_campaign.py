@@ -1,0 +1,113 @@
+"""Many seeds: what is found, in which order, the same whoever plays them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from sim.cases.pools import startable
+from sim.fuzz.accept import Accepted, KnownFault
+from sim.fuzz.campaign import LENGTH, Campaign, Made, Plan, case_of
+from sim.fuzz.found import Found, Kept
+from sim.fuzz.report import lines, summary
+from sim.fuzz.smallest import can_be_written
+from sim.fuzz.subject import Subject
+
+WITHOUT = Subject(revert=(22862,))
+PLAN = Plan(subject=WITHOUT, first_seed=1, cases=40, jobs=2, attempts=300)
+
+
+def known(*faults):
+    return Accepted(KnownFault(verdict=f.verdict, pool=f.pool, cause=f.cause) for f in faults)
+
+
+def run(plan):
+    campaign = Campaign(plan)
+    news = [one for one in campaign.run() if one is not None]
+    return campaign, [n for n in news if isinstance(n, Found)], [n for n in news if isinstance(n, Made)]
+
+
+@pytest.fixture(scope="module")
+def whole():
+    return run(PLAN)
+
+
+def test_each_fault_is_found_once_by_its_first_seed_and_made_small(whole):
+    _, found, made = whole
+    seeds = [int(one.origin.removeprefix("seed ")) for one in found]
+    assert seeds == sorted(seeds)
+    assert len({one.fault for one in found}) == len(found)
+    assert [one.small.fault for one in made] == [one.fault for one in found]
+    assert all(one.small.operations <= one.small.drawn for one in made)
+
+
+def test_the_fix_that_takes_it_away_is_named(whole):
+    _, _, made = whole
+    fixed = [one.small for one in made if 22862 in one.small.fixed_by]
+    assert any(small.fault.verdict == "leak" and small.operations <= 12 for small in fixed)
+
+
+def test_one_process_and_two_tell_the_same(whole):
+    campaign, _, made = whole
+    alone, _, again = run(replace(PLAN, jobs=1))
+    assert list(lines(PLAN, campaign.tally, made)) == list(lines(PLAN, alone.tally, again))
+    assert summary(PLAN, campaign.tally, made) == summary(PLAN, alone.tally, again)
+    assert [(m.small.config, m.small.actions) for m in made] == [(m.small.config, m.small.actions) for m in again]
+
+
+@pytest.mark.usefixtures("in_process")
+def test_what_is_known_does_not_hide_the_next(whole):
+    _, found, _ = whole
+    first = found[0].fault
+    campaign, others, _ = run(replace(PLAN, accepted=known(first), attempts=1))
+    assert first not in [one.fault for one in others]
+    assert campaign.tally.known[first] >= 1
+    assert {one.fault for one in found[1:]} <= {one.fault for one in others}
+
+
+@pytest.mark.usefixtures("in_process")
+def test_only_some_verdicts(whole):
+    _, found, _ = run(replace(PLAN, only=frozenset({"leak"}), attempts=1))
+    assert found
+    assert {one.fault.verdict for one in found} == {"leak"}
+
+
+@pytest.mark.usefixtures("in_process")
+def test_what_was_kept_is_played_first(whole):
+    _, _, made = whole
+    small = made[0].small
+    case = replace(case_of(1, "sglang-0.5.11"), config=small.config, actions=small.actions)
+    campaign, found, _ = run(replace(PLAN, cases=3, kept=(Kept(origin="kept.yaml", case=case),), attempts=1))
+    assert (found[0].origin, found[0].fault) == ("kept.yaml", small.fault)
+    assert campaign.tally.cases == 3
+
+
+@pytest.mark.usefixtures("in_process")
+def test_it_ends_after_so_many_faults():
+    _, found, _ = run(replace(PLAN, most=2, attempts=1))
+    assert len(found) == 2
+
+
+@pytest.mark.usefixtures("in_process")
+def test_every_fault_of_every_case():
+    faults = Campaign(replace(PLAN, cases=12)).faults()
+    _, found, _ = run(replace(PLAN, cases=12, attempts=1))
+    assert {one.fault for one in found} <= faults
+
+
+def test_a_seed_is_one_case_and_neighbours_are_of_different_kinds():
+    assert case_of(5, "sglang-0.5.11") == case_of(5, "sglang-0.5.11")
+    cells = [case_of(seed, "sglang-0.5.11").cell for seed in range(12)]
+    assert len(set(cells)) == 12
+    assert len({cell.pools for cell in cells}) > 2
+    assert all(len(case_of(seed, "sglang-0.5.11").actions) <= LENGTH for seed in range(3))
+
+
+@pytest.mark.parametrize("release", ["sglang-0.5.10", "sglang-0.5.11"])
+def test_every_drawn_configuration_is_one_of_a_scenario(release):
+    subject = Subject(release=release)
+    for seed in range(0, 478, 4):
+        config = case_of(seed, release).config
+        assert startable(config, release)
+        assert can_be_written(subject, config), config

@@ -29,6 +29,10 @@ KNOWN = """
 about: what the release shows in this file
 faults:
   - {verdict: stuck, pool: full, cause: "... wait, the first is ...; ... run, and nothing to come can change that"}
+  - verdict: stuck
+    cause: >-
+      ... wait, the first is ...; ... run, and nothing to come can change that: admission finds
+      no room in the full pool
   - verdict: corrupt
     pool: full
     cause: >-

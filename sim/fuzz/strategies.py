@@ -140,7 +140,9 @@ def _with_states(draw: DrawFn, config: RunConfig, kind: Pools) -> RunConfig:
         strategies.append("extra_buffer")
 
     def made(strategy: Literal["no_buffer", "extra_buffer"], config: RunConfig = config) -> RunConfig:
-        mamba = MambaConfig(slots=slots, strategy=strategy, track_interval=interval, chunk=grid)
+        # Interval and grid are about snapshots, which only buffers keep.
+        tracked = {"track_interval": interval, "chunk": grid} if strategy == "extra_buffer" else {}
+        mamba = MambaConfig(slots=slots, strategy=strategy, **tracked)
         return replace(config, pool=replace(config.pool, mamba=mamba))
 
     # A scenario cannot have a tree without buffers beside drafts, whatever a server does with them.

@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from policies.releases import compose
-from policies.user import PolicyError, load_policy
+from policies.user import PolicyError, load_policy, spelled
+from policies.victims import FewestOutput
 from sim.cli import main
 
 ROOT = Path(__file__).parents[2]
@@ -39,6 +40,22 @@ def test_a_policy_replaces_the_decision_that_it_names():
     release = load_policy(f"{EXAMPLE}:MostOutputFirst")(compose("sglang-0.5.11"))
     assert release.victims.name == "most-output-first"
     assert release.tail.name == "freed-at-resume"
+
+
+def test_a_program_may_hand_over_the_class_itself():
+    class Mine(FewestOutput):
+        name = "mine"
+
+    assert load_policy(Mine)(compose("sglang-0.5.11")).victims.name == "mine"
+    with pytest.raises(PolicyError, match=r"lacks .*, which decision 'tail' needs; add it"):
+        load_policy(type("Bad", (), {"decision": "tail"}))
+
+
+def test_a_class_is_spelled_by_its_file():
+    assert spelled(FewestOutput) == f"{ROOT / 'policies' / 'victims.py'}:FewestOutput"
+    assert spelled("mine.py:Mine") == "mine.py:Mine"
+    with pytest.raises(PolicyError, match="in no file that a command line could name; define it in a Python file"):
+        spelled(int)
 
 
 @pytest.mark.parametrize(("policy", "victim"), [(None, "late"), ("MostOutputFirst", "early")])

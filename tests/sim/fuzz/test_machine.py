@@ -29,6 +29,10 @@ KNOWN = """
 about: what the release shows in this file
 faults:
   - {verdict: stuck, pool: full, cause: "... wait, the first is ...; ... run, and nothing to come can change that"}
+  - verdict: stuck
+    cause: >-
+      ... wait, the first is ...; ... run, and nothing to come can change that: admission finds
+      no room in the full pool
   - verdict: corrupt
     pool: full
     cause: >-
@@ -83,7 +87,7 @@ def test_a_fix_that_is_taken_out_is_missed(find, fix):
 
 @pytest.mark.parametrize("policy", [HeldMissesATokenOfMany, "tests/helpers/planted.py:HeldMissesATokenOfMany"])
 def test_a_policy_is_a_class_or_a_file_and_a_class(find, policy):
-    found = find(policy=policy)
+    found = find(policy=policy, config=SMALL)
     assert found.fault.verdict == "false-alarm"
     assert re.search(r"kvledger run \S+ --policy \S*planted.py:HeldMissesATokenOfMany\n", str(found))
 

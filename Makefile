@@ -36,6 +36,7 @@ bench-gpu: $(STAMP)  ## measure on the GPU that is there
 
 fuzz: $(STAMP)  ## fuzz the newest release, but for its known faults (PROFILE=quick|ci|soak, SEED=)
 	$(BIN)/kvledger fuzz --profile $(PROFILE) --accept scenarios/found/known-sglang-0.5.11.yaml \
+		--regressions scenarios/regressions \
 		$(if $(SEED),--seed $(SEED)) $(if $(MINUTES),--minutes $(MINUTES))
 
 fuzz-power: $(STAMP)  ## take out each fix, one at a time, and see how soon the fuzzer finds it

@@ -8,10 +8,12 @@ from dataclasses import dataclass
 from sim.cases.shrink import Shrinking, lumps
 from sim.config import RunConfig
 from sim.engines.marks import STEP, Timed
+from sim.errors import InputError
 from sim.fuzz.faults import Fault
 from sim.fuzz.found import Found
 from sim.fuzz.subject import Subject
 from sim.fuzz.trial import Player, Seen
+from sim.ledger.auditor import OurFault
 from sim.ledger.verdicts import Verdict
 from sim.scenario.loader import load_text
 from sim.scenario.writer import scenario_text
@@ -55,7 +57,11 @@ def smallest(player: Player, found: Found, attempts: int) -> Smallest:
     case, fault = found.case, found.fault
 
     def shown(config: RunConfig, actions: Sequence[Timed]) -> int | None:
-        seen = player.play(config, actions).shows(fault)
+        try:
+            seen = player.play(config, actions).shows(fault)
+        except (InputError, OurFault):
+            # A policy that raises, or a mistake of ours: something else, whatever it is.
+            return None
         return None if seen is None else seen.at
 
     def loads(config: RunConfig) -> bool:

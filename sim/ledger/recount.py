@@ -118,7 +118,8 @@ class Recount:
         for name, free_list, owners in pools:
             if owners.tainted or (memory.backend.deferred and self._tags_agree(free_list, owners)):
                 continue
-            tags, free = memory.backend.get(owners.tags)[1:], free_list.lying()
+            # A unit given back twice at once stands twice in the list: the release's doing, and counted as such.
+            tags, free = memory.backend.get(owners.tags)[1:], np.unique(free_list.lying())
             tagged = np.count_nonzero(tags == FREE)
             if len(free) != tagged or np.any(tags[free - 1]):
                 return f"{len(free)} units{name} are in the free list, {tagged} are tagged as free"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -28,13 +28,18 @@ class KnownFault(BaseModel):
     verdict: VerdictName = Field(description="Its verdict.", examples=["leak"])
     pool: Literal["full", "swa", "mamba", "rows"] | None = Field(default=None, description="Its pool; default: any.")
     cause: str = Field(description="Its cause, as the fuzzer prints it.", examples=["row … was overwritten …"])
+    after: str | None = Field(
+        default=None, description="Known only where it comes after a fault with this cause.", examples=["row … was …"]
+    )
     about: str | None = Field(default=None, description="What it is.")
     scenario: str | None = Field(default=None, description="The scenario that shows it.")
 
-    def covers(self, fault: Fault) -> bool:
-        """Whether this is that fault."""
+    def covers(self, fault: Fault, before: Iterable[Fault]) -> bool:
+        """Whether this is that fault, in a case that has shown these before."""
         same = self.verdict == fault.verdict and self.pool in (None, fault.pool)
-        return same and _plain(self.cause) == _plain(fault.cause)
+        if not same or _plain(self.cause) != _plain(fault.cause):
+            return False
+        return self.after is None or any(_plain(self.after) == _plain(other.cause) for other in before)
 
 
 class KnownFaults(BaseModel):
@@ -56,8 +61,9 @@ class Accepted:
         for one in known:
             self._by_cause.setdefault(_plain(one.cause), []).append(one)
 
-    def __contains__(self, fault: Fault) -> bool:
-        return any(one.covers(fault) for one in self._by_cause.get(_plain(fault.cause), ()))
+    def knows(self, fault: Fault, before: Collection[Fault] = ()) -> bool:
+        """Whether a fault is one of them; `before`: what its case has shown until then, known or not."""
+        return any(one.covers(fault, before) for one in self._by_cause.get(_plain(fault.cause), ()))
 
 
 def load_accepted(paths: Iterable[Path]) -> Accepted:

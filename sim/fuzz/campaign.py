@@ -168,8 +168,8 @@ class Campaign:
         tally.events += played.events
         if played.ours is not None:
             tally.ours.append(played.ours)
-        for fault, size in played.faults:
-            if fault in self.plan.accepted:
+        for at, (fault, size) in enumerate(played.faults):
+            if self.plan.accepted.knows(fault, [other for other, _ in played.faults[:at]]):
                 tally.known[fault] += 1
                 continue
             if self.plan.only and fault.verdict not in self.plan.only:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +21,8 @@ from sim.scenario.model import Point, Scenario, Variant
 from sim.setup import Identity, Stage, card_memory
 
 Notice = Callable[[int, float], None]
+_FAULTS = re.compile(rb"^faults:", re.MULTILINE)
+"""What a file of known faults has (`sim.fuzz.accept`), and a scenario has not."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,11 +46,12 @@ class Options:
 
 
 def find(paths: Iterable[Path]) -> list[Path]:
-    """The scenario files that paths name: files as they are, folders with all that is in them."""
+    """The scenario files that paths name: files as they are, folders with all that is in them but known faults."""
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
             inside = sorted(p for p in path.rglob("*") if p.suffix in (".yaml", ".yml") and p.is_file())
+            inside = [p for p in inside if not _FAULTS.search(p.read_bytes())]
             if not inside:
                 raise InputError(f"{path}:1:1: no scenario in this folder; name one that holds *.yaml files")
             found += inside

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from sim.cases.kinds import EVENTS, OPERATIONS
 from sim.errors import InputError
 from sim.fuzz.faults import ANY, Fault
 from sim.scenario import ScenarioError
+from sim.scenario.errors import ValueProblem, choose
 from sim.scenario.explain import explain
 from sim.scenario.places import parse, read_text
 
 VerdictName = Literal[
     "leak", "double-free", "alias", "silent", "false-alarm", "watermark", "corrupt", "stuck", "crash"
 ]
+KINDS = (*OPERATIONS, *EVENTS)
 _Part = ConfigDict(extra="forbid", strict=True)
 
 
@@ -28,13 +31,36 @@ class KnownFault(BaseModel):
     verdict: VerdictName = Field(description="Its verdict.", examples=["leak"])
     pool: Literal["full", "swa", "mamba", "rows"] | None = Field(default=None, description="Its pool; default: any.")
     cause: str = Field(description="Its cause, as the fuzzer prints it.", examples=["row … was overwritten …"])
+    after: str | None = Field(
+        default=None, description="Known only where it comes after a fault with this cause.", examples=["row … was …"]
+    )
+    where: list[str] = Field(
+        default=[],
+        description="Known only where one of these has happened, as the fuzzer names them.",
+        examples=[["concurrent turn"]],
+    )
     about: str | None = Field(default=None, description="What it is.")
     scenario: str | None = Field(default=None, description="The scenario that shows it.")
 
-    def covers(self, fault: Fault) -> bool:
-        """Whether this is that fault."""
+    @field_validator("where")
+    @classmethod
+    def _kinds(cls, value: list[str]) -> list[str]:
+        for index, kind in enumerate(value):
+            if kind not in KINDS:
+                raise ValueProblem(f"nothing is called `{kind}`", choose(kind, KINDS), (index,))
+        return value
+
+    def covers(self, fault: Fault, before: Iterable[Fault], happened: Collection[str] | None) -> bool:
+        """Whether this is that fault, in a case that has shown these before, and in which that has happened.
+
+        Where nobody knows what has happened it may have.
+        """
         same = self.verdict == fault.verdict and self.pool in (None, fault.pool)
-        return same and _plain(self.cause) == _plain(fault.cause)
+        if not same or _plain(self.cause) != _plain(fault.cause):
+            return False
+        if self.where and happened is not None and not any(kind in happened for kind in self.where):
+            return False
+        return self.after is None or any(_plain(self.after) == _plain(other.cause) for other in before)
 
 
 class KnownFaults(BaseModel):
@@ -56,8 +82,11 @@ class Accepted:
         for one in known:
             self._by_cause.setdefault(_plain(one.cause), []).append(one)
 
-    def __contains__(self, fault: Fault) -> bool:
-        return any(one.covers(fault) for one in self._by_cause.get(_plain(fault.cause), ()))
+    def knows(
+        self, fault: Fault, before: Collection[Fault] = (), happened: Collection[str] | None = None
+    ) -> bool:
+        """Whether a fault is one of them; `before`: what its case has shown until then, known or not."""
+        return any(one.covers(fault, before, happened) for one in self._by_cause.get(_plain(fault.cause), ()))
 
 
 def load_accepted(paths: Iterable[Path]) -> Accepted:

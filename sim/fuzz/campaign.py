@@ -168,8 +168,9 @@ class Campaign:
         tally.events += played.events
         if played.ours is not None:
             tally.ours.append(played.ours)
-        for fault, size in played.faults:
-            if fault in self.plan.accepted:
+        happened = None if self.plan.subject.choice.real else {**played.operations, **played.events}
+        for at, (fault, size) in enumerate(played.faults):
+            if self.plan.accepted.knows(fault, [other for other, _ in played.faults[:at]], happened):
                 tally.known[fault] += 1
                 continue
             if self.plan.only and fault.verdict not in self.plan.only:

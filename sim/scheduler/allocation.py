@@ -6,6 +6,8 @@ decode:  evict to one (page) per request │ slots │ row[c] := slot │ c += 1
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 
 from sim.engines.protocol import EngineCrash
@@ -80,7 +82,13 @@ def _left(memory: Memory) -> str:
     return text + evictable
 
 
-def alloc_extend(memory: Memory, reqs: list[Req]) -> list[Array]:
+def _under(req: Req, live: Iterable[Req]) -> str:
+    """Who else works on the row of a request."""
+    other = next((r.rid for r in live if r.row == req.row and r is not req), None)
+    return "" if other is None else f", while request {other} ran on it"
+
+
+def alloc_extend(memory: Memory, reqs: list[Req], running: list[Req]) -> list[Array]:
     """Slots for the part of each request that this prefill computes; rows are written; the new slots by request."""
     take_rows(memory, reqs)
     prefix = np.array([len(r.prefix) for r in reqs], dtype=np.int64)
@@ -91,9 +99,9 @@ def alloc_extend(memory: Memory, reqs: list[Req]) -> list[Array]:
         assert req.row is not None
         require(req.fill_len - len(req.prefix) == req.extend_len, "")
         memory.ledger.about(req.rid, req.session.name if req.session else None)
-        memory.lose_names(
-            req.row, len(req.prefix), req.tag, f"row {req.row} was overwritten from {len(req.prefix)} on"
-        )
+        if memory.names_from(req.row, len(req.prefix)):
+            what = f"row {req.row} was overwritten from {len(req.prefix)} on"
+            memory.lose_names(req.row, len(req.prefix), req.tag, what + _under(req, (*running, *reqs)))
     memory.evict_to(tokens if page == 1 else tokens + len(reqs) * page)
     last = _last_slots(memory, reqs) if page > 1 else np.empty(0, dtype=np.int64)
     tags = np.array([r.tag for r in reqs], dtype=np.int64)

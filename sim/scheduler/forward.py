@@ -13,6 +13,7 @@ import numpy as np
 
 from sim.ledger.findings import Misread
 from sim.ledger.owners import MOST_UNREAD
+from sim.ledger.words import misread
 from sim.memory.backend import Array
 from sim.memory.kvpool import GARBAGE, PLACE_STEP, described, header_of, writer_base
 from sim.scheduler.batch import Lanes
@@ -122,11 +123,8 @@ class Forward:
         def tell() -> None:
             host, wrong = memory.backend.get(found), memory.backend.get(off).nonzero()[0]
             at = int(wrong[0])
-            slot, kind = int(named[at]), "SWA slot" if pool == "swa" else "slot"
-            what = (
-                f"position {start + at} of request {rid} should hold token {int(tokens[at])}; "
-                f"{kind} {slot} holds {described(int(host[at]))}; {len(wrong)} positions differ"
-            )
+            slot = int(named[at])
+            what = misread(rid, start + at, int(tokens[at]), pool, slot, described(int(host[at])), len(wrong))
             self.note(Misread(rid, session, what, len(wrong), (slot,), pool=pool))
 
         memory.ledger.read(off, tell, if_touched=if_touched)

@@ -112,6 +112,10 @@ class Memory:
             full, half = self.allocator.full.available(), self.swa.allocator.available()
             self.tree.evict(max(0, tokens - full), max(0, tokens - half))
 
+    def names_from(self, row: int, start: int) -> bool:
+        """Whether row positions from `start` on name anything that `lose_names` would lose."""
+        return self.ceil(start) < int(self.rows.extent[row])
+
     def lose_names(self, row: int, start: int, owner: int, what: str) -> None:
         """Row positions from `start` on are about to name something else, or nothing."""
         rows = self.rows

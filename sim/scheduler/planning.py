@@ -187,7 +187,7 @@ def _make_prefill(scheduler: Scheduler, adder: PrefillAdder) -> tuple[Batch, int
     batch.prefill_only = scheduler.knobs.speculative is None and all(r.max_new == 0 for r in chosen)
     if scheduler.window is not None:
         scheduler.window.before_prefill(chosen)
-    parts = alloc_extend(scheduler.memory, chosen)
+    parts = alloc_extend(scheduler.memory, chosen, scheduler.running.reqs)
     tokens = 0
     for req, slots in zip(chosen, parts, strict=True):
         req.committed = req.allocated = req.fill_len
@@ -231,8 +231,11 @@ def _update_running(scheduler: Scheduler) -> None:
         batch.full = False
         return
     testing = knobs.test_retract
-    if scheduler.forced is not None:
-        _retract_named(scheduler, batch)
+    forced = _taken(scheduler, batch)
+    if forced:
+        _retract_named(scheduler, batch, forced)
+        if batch.reqs and not fits(scheduler, batch.reqs):
+            _retract_for_memory(scheduler, batch)
     elif not fits(scheduler, batch.reqs) or (testing and scheduler.forward_count % testing.interval == 0):
         _retract_for_memory(scheduler, batch)
     else:
@@ -299,9 +302,14 @@ def _retract_for_memory(scheduler: Scheduler, batch: Batch) -> None:
         scheduler.endings += 1
 
 
-def _retract_named(scheduler: Scheduler, batch: Batch) -> None:
-    victims = scheduler.retractor.named(batch, scheduler.forced or [])
-    scheduler.forced = None
+def _taken(scheduler: Scheduler, batch: Batch) -> list[str]:
+    """The victims that were named for this memory test, of those that run."""
+    named, scheduler.forced = scheduler.forced or [], None
+    return [r.rid for r in batch.reqs if r.rid in named]
+
+
+def _retract_named(scheduler: Scheduler, batch: Batch, rids: list[str]) -> None:
+    victims = scheduler.retractor.named(batch, rids)
     scheduler.ratio = scheduler.retractor.new_ratio(batch)
     _requeue(scheduler, victims)
 

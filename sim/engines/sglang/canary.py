@@ -20,6 +20,7 @@ from sim.engines.sglang.states import StateCanary
 from sim.ledger.findings import Misread
 from sim.ledger.owners import MOST_UNREAD
 from sim.ledger.physical import Ints
+from sim.ledger.words import misread
 from sim.memory.backend import backend
 from sim.memory.kvpool import GARBAGE, KVPool, header_of
 from sim.memory.presets import PRESETS
@@ -148,10 +149,10 @@ class Canary:
         self, rid: str, session: str | None, slots: Ints, start: int, tokens: Ints, pool: str = "full"
     ) -> None:
         """Note where the slots, or their windowed halves, do not hold these tokens, from position `start` on."""
-        positions, kv, kind = np.arange(start, start + len(tokens), dtype=np.int64), self._kv, "slot"
+        positions, kv = np.arange(start, start + len(tokens), dtype=np.int64), self._kv
         if pool == "swa":
             assert self._swa is not None
-            slots, kv, kind = self._swa.behind(slots), self._swa.kv, "SWA slot"
+            slots, kv = self._swa.behind(slots), self._swa.kv
             wrong = kv.wrong(slots, positions, tokens)
         else:
             wrong = self._wrong(slots, positions, tokens)
@@ -159,10 +160,7 @@ class Canary:
             return
         at = wrong[0]
         slot = int(slots[at])
-        what = (
-            f"position {start + at} of request {rid} should hold token {int(tokens[at])}; "
-            f"{kind} {slot} holds {kv.describe(slot)}; {len(wrong)} positions differ"
-        )
+        what = misread(rid, start + at, int(tokens[at]), pool, slot, kv.describe(slot), len(wrong))
         self.note(Misread(rid, session, what, len(wrong), (slot,), pool=pool))
 
     def _wrong(self, slots: Ints, positions: Ints, tokens: Ints) -> list[int]:

@@ -67,20 +67,28 @@ def _release_named(scheduler: Any, batch: Any, rids: Sequence[str]) -> list[Any]
 
 
 def force(scheduler: Any, rids: Sequence[str], steps: int) -> None:
-    """Let the next decode step find too little memory, and these be its victims."""
+    """Let the next decode step find too little memory, and these its first victims, if any of them runs."""
 
     def instead(update: Callable[[Any], Any], batch: Any) -> Any:
         def retract(server_args: Any) -> tuple[list[Any], float, list[Any]]:
-            scheduler.forced = None
             victims = _release_named(scheduler, batch, rids)
-            return victims, _ratio(batch, steps), []
+            ratio = _ratio(batch, steps)
+            del batch.check_decode_mem
+            if batch.is_empty() or batch.check_decode_mem():
+                return victims, ratio, []
+            more, ratio, aborted = type(batch).retract_decode(batch, server_args)
+            return [*victims, *more], ratio, aborted
 
+        scheduler.forced = None
+        if not any(req.rid in rids and not req.finished() for req in batch.reqs):
+            return update(batch)
         batch.check_decode_mem = lambda selected_indices=None: False
         batch.retract_decode = retract
         try:
             return update(batch)
         finally:
-            del batch.check_decode_mem, batch.retract_decode
+            del batch.retract_decode
+            batch.__dict__.pop("check_decode_mem", None)
 
     scheduler.forced = instead
 

@@ -26,7 +26,7 @@ class Running:
             req.out = out
             req.fill_len = req.extend_len = req.seqlen
             req.last_node = self.scheduler.memory.tree.root
-            alloc_extend(self.scheduler.memory, [req])
+            alloc_extend(self.scheduler.memory, [req], [])
             req.committed = req.allocated = req.fill_len
             self.scheduler.forward.prefill(req, self.scheduler.memory.rows.read(req.row, 0, req.fill_len))
         self.scheduler.waiting.clear()

@@ -78,9 +78,14 @@ class Accepted:
     """The faults that one campaign leaves alone."""
 
     def __init__(self, known: Iterable[KnownFault] = ()) -> None:
+        self.known = tuple(known)
         self._by_cause: dict[str, list[KnownFault]] = {}
-        for one in known:
+        for one in self.known:
             self._by_cause.setdefault(_plain(one.cause), []).append(one)
+
+    def more(self, faults: Iterable[Fault]) -> Accepted:
+        """These as well, wherever they show."""
+        return Accepted((*self.known, *(KnownFault(verdict=f.verdict, pool=f.pool, cause=f.cause) for f in faults)))
 
     def knows(
         self, fault: Fault, before: Collection[Fault] = (), happened: Collection[str] | None = None

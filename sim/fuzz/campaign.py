@@ -121,10 +121,21 @@ class Campaign:
             found = task.given[1]
             self.tally.lost.append(f"{found.origin}: no process survives making it small")
 
-    def faults(self) -> set[Fault]:
-        """Every fault of every case, first in it or not; nothing is made small."""
+    def unknown(self) -> set[Fault]:
+        """Every fault of every case that is not known, first in it or not; nothing is made small."""
         with Hands(self.plan.jobs) as hands:
-            return {fault for played in self._played(hands) if played is not None for fault, _ in played.faults}
+            return {
+                fault for played in self._played(hands) if played is not None
+                for fault, known in self._told(played) if not known
+            }  # fmt: skip
+
+    def _told(self, played: Played) -> Iterator[tuple[Fault, bool]]:
+        """Each fault of a case, and whether it is known there."""
+        happened = None if self.plan.subject.choice.real else {**played.operations, **played.events}
+        before: list[Fault] = []
+        for fault, _ in played.faults:
+            yield fault, self.plan.accepted.knows(fault, before, happened)
+            before.append(fault)
 
     def _played(self, hands: Hands) -> Iterator[Played | None]:
         """The cases kept, then every case in the order of the seeds; None after each batch."""
@@ -168,9 +179,9 @@ class Campaign:
         tally.events += played.events
         if played.ours is not None:
             tally.ours.append(played.ours)
-        happened = None if self.plan.subject.choice.real else {**played.operations, **played.events}
-        for at, (fault, size) in enumerate(played.faults):
-            if self.plan.accepted.knows(fault, [other for other, _ in played.faults[:at]], happened):
+        sizes = dict(played.faults)
+        for fault, known in self._told(played):
+            if known:
                 tally.known[fault] += 1
                 continue
             if self.plan.only and fault.verdict not in self.plan.only:
@@ -180,7 +191,7 @@ class Campaign:
             if fault in self._found:
                 return None
             case = case_of(played.case, self.plan.subject.release) if isinstance(played.case, int) else played.case
-            found = self._found[fault] = Found(origin=played.origin, case=case, fault=fault, size=size)
+            found = self._found[fault] = Found(origin=played.origin, case=case, fault=fault, size=sizes[fault])
             return found
         return None
 

@@ -13,6 +13,7 @@ from sim.ledger.verdicts import Verdict
 ANY = "…"
 _NUMBER = re.compile(r"(?<![\w.])[-+−]?\d+(?:\.\d+)?")
 _DETAILS = re.compile(r"\{[^{}]*\}|\[[^\[\]]*\]")
+_LIST = re.compile(rf"{ANY}(?:(?:–|, ){ANY})+")
 _VERBS = {"is": "are", "was": "were", "stands": "stand", "belongs": "belong", "differs": "differ", "waits": "wait",
           "runs": "run"}  # fmt: skip
 _UNITS = re.compile(
@@ -65,6 +66,7 @@ class Telling:
         if self._plain is not None:
             text = self._plain.sub(rf"\1{ANY}", text)
         text = _NUMBER.sub(ANY, text)
+        text = _LIST.sub(ANY, text)
         text = _UNITS.sub(lambda unit: f"{ANY} {_VERBS[unit[1]]}" if unit[1] else ANY, text)
         return text.strip().rstrip(",:")
 

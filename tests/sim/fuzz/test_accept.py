@@ -52,6 +52,21 @@ def test_what_follows_from_another_is_known_only_after_it(accepted):
     assert not known.knows(first)
 
 
+def test_what_is_known_only_where_something_has_happened(accepted):
+    known = accepted("faults: [{verdict: leak, cause: row, where: [concurrent turn, close in flight]}]")
+    leak = Fault("leak", "full", "row")
+    assert known.knows(leak, (), {"close in flight", "step"})
+    assert not known.knows(leak, (), {"step"})
+    assert known.knows(leak), "nobody knows what has happened"
+
+
+def test_more_faults_wherever_they_show(accepted):
+    known = accepted("faults: [{verdict: leak, cause: row, where: [concurrent turn]}]")
+    leak = Fault("leak", "full", "row")
+    assert known.more([leak]).knows(leak, (), {"step"})
+    assert not known.knows(leak, (), {"step"})
+
+
 def test_several_files_are_one_list(tmp_path):
     for name, cause in (("a", "one"), ("b", "two")):
         (tmp_path / name).write_text(f"faults: [{{verdict: leak, cause: {cause}}}]")
@@ -67,6 +82,7 @@ def test_several_files_are_one_list(tmp_path):
         ("faults: [{verdict: lek, cause: x}]", "1:20: "),
         ("faults: [{verdict: leak}]", "1:10: `cause` is missing; "),
         ("faults: [{verdict: leak, cause: x, pol: full}]", "1:36: "),
+        ("faults: [{verdict: leak, cause: x, where: [concurent turn]}]", "1:44: `where`: nothing is called "),
         ("fault: []", "1:1: "),
         ("- a", "1:1: "),
         ("faults: [", "2:1: "),

@@ -91,9 +91,10 @@ def test_it_ends_after_so_many_faults():
 
 @pytest.mark.usefixtures("in_process")
 def test_every_fault_of_every_case():
-    faults = Campaign(replace(PLAN, cases=12)).faults()
+    faults = Campaign(replace(PLAN, cases=12)).unknown()
     _, found, _ = run(replace(PLAN, cases=12, attempts=1))
     assert {one.fault for one in found} <= faults
+    assert not Campaign(replace(PLAN, cases=12, accepted=known(*faults))).unknown()
 
 
 def test_a_seed_is_one_case_and_neighbours_are_of_different_kinds():

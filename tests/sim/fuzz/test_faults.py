@@ -41,6 +41,7 @@ def verdict(what, kind="leak", pool="full", event=7, size=-1):
         ("over\n  several   lines", "over several lines"),
         ("a table of 8 by 0.25 and −3", "a table of … by … and …"),
         ("[1, 2, 3] are free", "… are free"),
+        ("the node of slots 4–7, 9, 12–13, owns 2 tokens", "the node of slots …, owns …"),
     ],
 )  # fmt: skip
 def test_names_and_numbers_go_words_stay(text, told):

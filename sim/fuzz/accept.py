@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from sim.errors import InputError
-from sim.fuzz.faults import ANY, Fault
+from sim.fuzz.faults import ANY, Fault, Shown
 from sim.scenario import ScenarioError
 from sim.scenario.explain import explain
 from sim.scenario.places import parse, read_text
@@ -28,18 +28,16 @@ class KnownFault(BaseModel):
     verdict: VerdictName = Field(description="Its verdict.", examples=["leak"])
     pool: Literal["full", "swa", "mamba", "rows"] | None = Field(default=None, description="Its pool; default: any.")
     cause: str = Field(description="Its cause, as the fuzzer prints it.", examples=["row … was overwritten …"])
-    after: str | None = Field(
-        default=None, description="Known only where it comes after a fault with this cause.", examples=["row … was …"]
+    ends: bool = Field(
+        default=False, description="Whether all that comes after it in the same case may follow from it."
     )
     about: str | None = Field(default=None, description="What it is.")
     scenario: str | None = Field(default=None, description="The scenario that shows it.")
 
-    def covers(self, fault: Fault, before: Iterable[Fault]) -> bool:
-        """Whether this is that fault, in a case that has shown these before."""
+    def covers(self, fault: Fault) -> bool:
+        """Whether this is that fault."""
         same = self.verdict == fault.verdict and self.pool in (None, fault.pool)
-        if not same or _plain(self.cause) != _plain(fault.cause):
-            return False
-        return self.after is None or any(_plain(self.after) == _plain(other.cause) for other in before)
+        return same and _plain(self.cause) == _plain(fault.cause)
 
 
 class KnownFaults(BaseModel):
@@ -61,9 +59,21 @@ class Accepted:
         for one in known:
             self._by_cause.setdefault(_plain(one.cause), []).append(one)
 
-    def knows(self, fault: Fault, before: Collection[Fault] = ()) -> bool:
-        """Whether a fault is one of them; `before`: what its case has shown until then, known or not."""
-        return any(one.covers(fault, before) for one in self._by_cause.get(_plain(fault.cause), ()))
+    def __contains__(self, fault: Fault) -> bool:
+        return self.entry(fault) is not None
+
+    def entry(self, fault: Fault) -> KnownFault | None:
+        """What is known of a fault; None if nothing is."""
+        return next((one for one in self._by_cause.get(_plain(fault.cause), ()) if one.covers(fault)), None)
+
+    def news(self, shown: Iterable[Shown]) -> Iterator[Shown]:
+        """Of what one case shows, in order, what is not known; nothing after a known fault that ends the case."""
+        for one in shown:
+            known = self.entry(one.fault)
+            if known is None:
+                yield one
+            elif known.ends:
+                return
 
 
 def load_accepted(paths: Iterable[Path]) -> Accepted:

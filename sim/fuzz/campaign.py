@@ -168,9 +168,12 @@ class Campaign:
         tally.events += played.events
         if played.ours is not None:
             tally.ours.append(played.ours)
-        for at, (fault, size) in enumerate(played.faults):
-            if self.plan.accepted.knows(fault, [other for other, _ in played.faults[:at]]):
+        for fault, size in played.faults:
+            known = self.plan.accepted.entry(fault)
+            if known is not None:
                 tally.known[fault] += 1
+                if known.ends:
+                    return None
                 continue
             if self.plan.only and fault.verdict not in self.plan.only:
                 continue

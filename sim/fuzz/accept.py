@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from sim.cases.kinds import EVENTS, OPERATIONS
 from sim.errors import InputError
-from sim.fuzz.faults import ANY, Fault
+from sim.fuzz.faults import ANY, Fault, Shown
 from sim.scenario import ScenarioError
 from sim.scenario.errors import ValueProblem, choose
 from sim.scenario.explain import explain
@@ -31,8 +31,8 @@ class KnownFault(BaseModel):
     verdict: VerdictName = Field(description="Its verdict.", examples=["leak"])
     pool: Literal["full", "swa", "mamba", "rows"] | None = Field(default=None, description="Its pool; default: any.")
     cause: str = Field(description="Its cause, as the fuzzer prints it.", examples=["row … was overwritten …"])
-    after: str | None = Field(
-        default=None, description="Known only where it comes after a fault with this cause.", examples=["row … was …"]
+    ends: bool = Field(
+        default=False, description="Whether all that comes after it in the same case may follow from it."
     )
     where: list[str] = Field(
         default=[],
@@ -50,17 +50,12 @@ class KnownFault(BaseModel):
                 raise ValueProblem(f"nothing is called `{kind}`", choose(kind, KINDS), (index,))
         return value
 
-    def covers(self, fault: Fault, before: Iterable[Fault], happened: Collection[str] | None) -> bool:
-        """Whether this is that fault, in a case that has shown these before, and in which that has happened.
-
-        Where nobody knows what has happened it may have.
-        """
+    def covers(self, fault: Fault, happened: Collection[str] | None) -> bool:
+        """Whether this is that fault, in a case in which that has happened; where nobody knows, it may have."""
         same = self.verdict == fault.verdict and self.pool in (None, fault.pool)
         if not same or _plain(self.cause) != _plain(fault.cause):
             return False
-        if self.where and happened is not None and not any(kind in happened for kind in self.where):
-            return False
-        return self.after is None or any(_plain(self.after) == _plain(other.cause) for other in before)
+        return not self.where or happened is None or any(kind in happened for kind in self.where)
 
 
 class KnownFaults(BaseModel):
@@ -87,11 +82,22 @@ class Accepted:
         """These as well, wherever they show."""
         return Accepted((*self.known, *(KnownFault(verdict=f.verdict, pool=f.pool, cause=f.cause) for f in faults)))
 
-    def knows(
-        self, fault: Fault, before: Collection[Fault] = (), happened: Collection[str] | None = None
-    ) -> bool:
-        """Whether a fault is one of them; `before`: what its case has shown until then, known or not."""
-        return any(one.covers(fault, before, happened) for one in self._by_cause.get(_plain(fault.cause), ()))
+    def __contains__(self, fault: Fault) -> bool:
+        return self.entry(fault) is not None
+
+    def entry(self, fault: Fault, happened: Collection[str] | None = None) -> KnownFault | None:
+        """What is known of a fault in a case in which that has happened; None if nothing is."""
+        known = self._by_cause.get(_plain(fault.cause), ())
+        return next((one for one in known if one.covers(fault, happened)), None)
+
+    def news(self, shown: Iterable[Shown]) -> Iterator[Shown]:
+        """Of what one case shows, in order, what is not known; nothing after a known fault that ends the case."""
+        for one in shown:
+            known = self.entry(one.fault)
+            if known is None:
+                yield one
+            elif known.ends:
+                return
 
 
 def load_accepted(paths: Iterable[Path]) -> Accepted:

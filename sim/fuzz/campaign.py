@@ -12,7 +12,7 @@ from policies.releases import compose
 from sim.cases.case import Case, draw_case
 from sim.cases.pools import fitted, startable
 from sim.errors import InputError
-from sim.fuzz.accept import Accepted
+from sim.fuzz.accept import Accepted, KnownFault
 from sim.fuzz.faults import Fault
 from sim.fuzz.found import Found, Kept
 from sim.fuzz.hands import Hands, Lost, Task
@@ -126,16 +126,17 @@ class Campaign:
         with Hands(self.plan.jobs) as hands:
             return {
                 fault for played in self._played(hands) if played is not None
-                for fault, known in self._told(played) if not known
+                for fault, known in self._told(played) if known is None
             }  # fmt: skip
 
-    def _told(self, played: Played) -> Iterator[tuple[Fault, bool]]:
-        """Each fault of a case, and whether it is known there."""
+    def _told(self, played: Played) -> Iterator[tuple[Fault, KnownFault | None]]:
+        """Each fault of a case, and what is known of it; nothing after a known one that ends the case."""
         happened = None if self.plan.subject.choice.real else {**played.operations, **played.events}
-        before: list[Fault] = []
         for fault, _ in played.faults:
-            yield fault, self.plan.accepted.knows(fault, before, happened)
-            before.append(fault)
+            known = self.plan.accepted.entry(fault, happened)
+            yield fault, known
+            if known is not None and known.ends:
+                return
 
     def _played(self, hands: Hands) -> Iterator[Played | None]:
         """The cases kept, then every case in the order of the seeds; None after each batch."""
@@ -181,7 +182,7 @@ class Campaign:
             tally.ours.append(played.ours)
         sizes = dict(played.faults)
         for fault, known in self._told(played):
-            if known:
+            if known is not None:
                 tally.known[fault] += 1
                 continue
             if self.plan.only and fault.verdict not in self.plan.only:

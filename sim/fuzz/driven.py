@@ -85,7 +85,6 @@ class Driven(RuleBasedStateMachine):
         self._reports = Reports()
         self._now = 0.0
         self._judged = 0
-        self._faults: list[Fault] = []
         self._barren = 0
         self._over = True
         self._there: Snapshot | None = None
@@ -231,10 +230,12 @@ class Driven(RuleBasedStateMachine):
         self._judged += len(fresh)
         crash = self._stage.driver.crashed
         for shown in Telling(self.actions).faults(fresh, () if crash is None else crash.frames):
-            if not self.aim.accepted.knows(shown.fault, self._faults):
-                self._over = True
+            known = self.aim.accepted.entry(shown.fault)
+            self._over = self._over or known is None or known.ends
+            if known is None:
                 raise self._failure(shown)
-            self._faults.append(shown.fault)
+            if known.ends:
+                return
 
     def _failure(self, shown: Shown) -> AccountingFault:
         error = _kind(shown.fault)(shown.verdict.text())

@@ -6,7 +6,7 @@ import pytest
 
 from sim.errors import InputError
 from sim.fuzz.accept import load_accepted
-from sim.fuzz.faults import Fault
+from sim.fuzz.faults import Fault, Shown
 
 FILE = """\
 about: known faults
@@ -31,48 +31,46 @@ def accepted(tmp_path):
 
 def test_a_fault_is_known_by_verdict_and_cause(accepted):
     known = accepted(FILE)
-    assert known.knows(Fault("leak", "full", "… belong to nobody"))
-    assert known.knows(Fault("leak", "swa", "… belong to nobody"))
-    assert not known.knows(Fault("silent", "full", "… belong to nobody"))
-    assert not known.knows(Fault("leak", "full", "… belong to somebody"))
+    assert Fault("leak", "full", "… belong to nobody") in known
+    assert Fault("leak", "swa", "… belong to nobody") in known
+    assert Fault("silent", "full", "… belong to nobody") not in known
+    assert Fault("leak", "full", "… belong to somebody") not in known
 
 
 def test_a_pool_that_is_named_must_be_the_same_and_dots_are_dots(accepted):
     known = accepted(FILE)
-    assert known.knows(Fault("alias", "rows", "requests … and … both work on row …"))
-    assert not known.knows(Fault("alias", "full", "requests … and … both work on row …"))
+    assert Fault("alias", "rows", "requests … and … both work on row …") in known
+    assert Fault("alias", "full", "requests … and … both work on row …") not in known
 
 
-def test_what_follows_from_another_is_known_only_after_it(accepted):
-    known = accepted("faults: [{verdict: corrupt, cause: text ... differs, after: row ... was overwritten}]")
-    follows, first = Fault("corrupt", "full", "text … differs"), Fault("leak", "full", "row … was overwritten")
-    assert known.knows(follows, [Fault("leak", "full", "something else"), first])
-    assert not known.knows(follows, [Fault("leak", "full", "something else")])
-    assert not known.knows(follows)
-    assert not known.knows(first)
+def test_what_comes_after_a_fault_that_ends_a_case_is_no_news(accepted):
+    one, two, new = (Shown(Fault("leak", "full", cause), None) for cause in ("one", "two", "new"))
+    known = accepted("faults: [{verdict: leak, cause: one}, {verdict: leak, cause: two, ends: true}]")
+    assert list(known.news([one, new, two, new])) == [new]
+    assert list(known.news([two, new])) == []
 
 
 def test_what_is_known_only_where_something_has_happened(accepted):
     known = accepted("faults: [{verdict: leak, cause: row, where: [concurrent turn, close in flight]}]")
     leak = Fault("leak", "full", "row")
-    assert known.knows(leak, (), {"close in flight", "step"})
-    assert not known.knows(leak, (), {"step"})
-    assert known.knows(leak), "nobody knows what has happened"
+    assert known.entry(leak, {"close in flight", "step"})
+    assert known.entry(leak, {"step"}) is None
+    assert leak in known, "nobody knows what has happened"
 
 
 def test_more_faults_wherever_they_show(accepted):
     known = accepted("faults: [{verdict: leak, cause: row, where: [concurrent turn]}]")
     leak = Fault("leak", "full", "row")
-    assert known.more([leak]).knows(leak, (), {"step"})
-    assert not known.knows(leak, (), {"step"})
+    assert known.more([leak]).entry(leak, {"step"})
+    assert known.entry(leak, {"step"}) is None
 
 
 def test_several_files_are_one_list(tmp_path):
     for name, cause in (("a", "one"), ("b", "two")):
         (tmp_path / name).write_text(f"faults: [{{verdict: leak, cause: {cause}}}]")
     known = load_accepted([tmp_path / "a", tmp_path / "b"])
-    assert known.knows(Fault("leak", "full", "one"))
-    assert known.knows(Fault("leak", "full", "two"))
+    assert Fault("leak", "full", "one") in known
+    assert Fault("leak", "full", "two") in known
 
 
 @pytest.mark.parametrize(

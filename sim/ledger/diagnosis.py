@@ -42,7 +42,9 @@ def miscounts(scheduler: Scheduler, pool: str) -> list[Miscount]:
         live[chunked.tag] = (chunked.rid, owns(memory, chunked))
     if pool == "mamba":
         for req in scheduler.waiting:
-            live.setdefault(req.tag, (req.rid, owns(memory, req)))
+            # A session's turn that waits has nothing of its own until it is lent what the slot holds.
+            if owns(memory, req):
+                live.setdefault(req.tag, (req.rid, owns(memory, req)))
     names: dict[Tag, str] = {}
     true = {tag: tokens for tag, (_, tokens) in live.items()}
     for name, slot in scheduler.cache.slots.items():

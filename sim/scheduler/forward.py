@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 
 from sim.ledger.findings import Misread
-from sim.ledger.owners import MOST_UNREAD
+from sim.ledger.owners import MOST_UNREAD, NOBODY, SESSION, Tag
 from sim.ledger.words import misread
 from sim.memory.backend import Array
 from sim.memory.kvpool import GARBAGE, PLACE_STEP, described, header_of, writer_base
@@ -45,13 +45,14 @@ class Forward:
         tokens = req.tokens(req.fill_len)
         prefix = len(req.prefix)
         if prefix:
-            self.compare(req.rid, _session_of(req), req.prefix, 0, tokens[:prefix])
+            self.compare(req.rid, _session_of(req), req.prefix, 0, tokens[:prefix], reader=req.tag)
         positions = np.arange(prefix, req.fill_len, dtype=np.int64)
         headers = header_of(positions, tokens[prefix:], writer_base(req.serial))
         self._write(slots, self._memory.backend.put(headers))
         if self._swa is not None and prefix:
             start = max(0, prefix - self._swa.window)
-            self.compare(req.rid, _session_of(req), req.prefix[start:], start, tokens[start:prefix], "swa")
+            late, told = req.prefix[start:], tokens[start:prefix]
+            self.compare(req.rid, _session_of(req), late, start, told, "swa", reader=req.tag)
         if self.states is not None and req.state is not None and req.state.slot is not None:
             self.states.passed(req, req.state.slot, prefix, req.fill_len)
         req.device_len = req.fill_len
@@ -111,11 +112,11 @@ class Forward:
 
     def compare(
         self, rid: str, session: str | None, slots: Array, start: int, tokens: Ints, pool: str = "full", *,
-        if_touched: bool = False,
+        if_touched: bool = False, reader: Tag = NOBODY,
     ) -> None:  # fmt: skip
         """Note where the slots, or their windowed halves, do not hold these tokens, from position `start` on.
 
-        With `if_touched`, only once a posting of this run has gone wrong.
+        With `if_touched`, only once a posting of this run has gone wrong. `reader`: who takes them for its own.
         """
         memory, named = self._memory, self.places(slots, pool)
         found, off = self.off(named, np.arange(start, start + len(tokens)), tokens, pool)
@@ -124,10 +125,17 @@ class Forward:
             host, wrong = memory.backend.get(found), memory.backend.get(off).nonzero()[0]
             at = int(wrong[0])
             slot = int(named[at])
-            what = misread(rid, start + at, int(tokens[at]), pool, slot, described(int(host[at])), len(wrong))
+            whose = " of an earlier session" if self._inherited(slots, reader) else ""
+            what = misread(rid, start + at, int(tokens[at]), pool, slot, described(int(host[at])), len(wrong), whose)
             self.note(Misread(rid, session, what, len(wrong), (slot,), pool=pool))
 
         memory.ledger.read(off, tell, if_touched=if_touched)
+
+    def _inherited(self, slots: Array, reader: Tag) -> bool:
+        """Whether the last of these slots, which a session takes for its own, is another session's."""
+        memory = self._memory
+        owner = int(memory.backend.get(memory.allocator.owners.tags[slots[-1:] // memory.page_size])[0])
+        return reader & 3 == SESSION and owner & 3 == SESSION and owner != reader
 
     def places(self, slots: Array, pool: str) -> Array:
         """Where these slots are kept in a pool: themselves, or their windowed halves."""

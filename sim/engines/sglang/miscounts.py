@@ -36,7 +36,9 @@ def miscounts(engine: Any, memory: Memory, owners: Owners, pool: str = "full") -
             live[owners.request(req)] = (req.rid, _private(memory, req, pool))
     if pool == "mamba":
         for req in scheduler.waiting_queue:
-            live.setdefault(owners.request(req), (req.rid, _private(memory, req, pool)))
+            # A session's turn that waits has nothing of its own until it is lent what the slot holds.
+            if _private(memory, req, pool):
+                live.setdefault(owners.request(req), (req.rid, _private(memory, req, pool)))
     names: dict[Tag, str] = {}
     true = {tag: tokens for tag, (_, tokens) in live.items()}
     for name, slot in memory.slots().items():

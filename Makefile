@@ -17,8 +17,8 @@ help:  ## say what there is
 run: $(STAMP)  ## run the founding scenarios and write their report
 	$(BIN)/kvledger run scenarios/founding --out $(OUT)
 
-test: $(STAMP) sources  ## run the tests
-	$(BIN)/python -m pytest -q
+test: $(STAMP) sources  ## run the tests, JOBS files at a time
+	$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile
 
 # Without a network the tests that need them are skipped, and say so.
 sources: $(STAMP)  ## fetch the released schedulers, where there is a network

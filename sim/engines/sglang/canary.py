@@ -19,8 +19,8 @@ from sim.engines.sglang.owners import session_name
 from sim.engines.sglang.states import StateCanary
 from sim.ledger.findings import Misread
 from sim.ledger.owners import MOST_UNREAD
-from sim.ledger.words import misread
 from sim.ledger.physical import Ints
+from sim.ledger.words import misread
 from sim.memory.backend import backend
 from sim.memory.kvpool import GARBAGE, KVPool, header_of
 from sim.memory.presets import PRESETS

@@ -15,7 +15,7 @@ from sim.ledger.findings import Misread
 from sim.ledger.owners import MOST_UNREAD, SESSION
 from sim.ledger.words import misread
 from sim.memory.backend import Array
-from sim.memory.kvpool import GARBAGE, PLACE_STEP, described, header_of, writer_base
+from sim.memory.kvpool import CONTENT_MASK, GARBAGE, PLACE_STEP, described, header_of, writer_base
 from sim.scheduler.batch import Lanes
 from sim.scheduler.memory import Memory
 from sim.scheduler.request import Req
@@ -108,7 +108,7 @@ class Forward:
             return
         slots = self._memory.rows.read(row, req.protected, count)
         tokens = req.tokens(count)[req.protected :]
-        self.compare(req.rid, _session_of(req), slots, req.protected, tokens, if_touched=True)
+        self.compare(req.rid, _session_of(req), slots, req.protected, tokens, if_touched=True, reader=req)
 
     def compare(
         self, rid: str, session: str | None, slots: Array, start: int, tokens: Ints, pool: str = "full", *,
@@ -125,15 +125,17 @@ class Forward:
             host, wrong = memory.backend.get(found), memory.backend.get(off).nonzero()[0]
             at = int(wrong[0])
             slot = int(named[at])
-            whose = "" if reader is None else self._whose(slots, reader)
+            whose = "" if reader is None else self._whose(slots, reader, int(host[at]))
             what = misread(rid, start + at, int(tokens[at]), pool, slot, described(int(host[at])), len(wrong), whose)
             self.note(Misread(rid, session, what, len(wrong), (slot,), pool=pool))
 
         memory.ledger.read(off, tell, if_touched=if_touched)
 
-    def _whose(self, slots: Array, reader: Req) -> str:
-        """What is wrong with the slots that a turn has been lent, if it is the turn that should not have them."""
+    def _whose(self, slots: Array, reader: Req, header: int) -> str:
+        """Why a reader finds the wrong thing: it has put it there, or is a turn that was lent what it should not be."""
         memory, session = self._memory, reader.session
+        if header and header & ~CONTENT_MASK == writer_base(reader.serial):
+            return " that it wrote itself"
         if session is None:
             return ""
         owner = int(memory.backend.get(memory.allocator.owners.tags[slots[-1:] // memory.page_size])[0])

@@ -143,6 +143,23 @@ def test_kv_of_what_was_said_after_a_turn_was_made_is_told_as_such():
     assert "; slot 1 of a turn that ended later holds " in of_kind(rig, "corrupt")[0].cause.what
 
 
+def test_output_where_the_rest_of_a_prompt_should_be_is_told_as_such():
+    """Two prompts are split in one prefill, and the first is never read to its end; what went wrong before makes it read."""
+    rig = Rig(overlap=False, radix=False, page_size=4, tokens=256, chunked_prefill=16, mixed_chunk=True)
+    rig.open("a")
+    rig.turn("a/1", 10, 1)
+    rig.turn("a/2", 5, 1)
+    rig.step()
+    rig.send("r", 1, 20)
+    rig.step()
+    rig.send("s", 22, 6)
+    rig.send("t", 21, 6, ignore_eos=True)
+    rig.drain()
+    (corrupt,) = of_kind(rig, "corrupt")
+    assert corrupt.cause.what.startswith("position 12 of request s should hold token ")
+    assert " that it wrote itself holds " in corrupt.cause.what
+
+
 def test_closing_a_session_in_flight_frees_what_its_turn_still_reads():
     """22790 and 21875 taken out: 6 slots and a row are free while the turn works on them."""
     rig = Rig(decide={"closing": "immediate"})

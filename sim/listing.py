@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sim.errors import InputError
+from sim.folders import scenario_files
 
 Entry = dict[str, Any]
 WHAT = ("releases", "fixes", "policies", "scenarios")
@@ -67,7 +68,7 @@ def _constants(node: ast.ClassDef) -> dict[str, Any]:
 def _scenarios(folder: Path) -> Iterator[Entry]:
     if not folder.is_dir():
         raise InputError(f"{folder}:1:1: there is no such folder; write the folder that holds your scenarios")
-    for file in sorted(p for p in folder.rglob("*") if p.suffix in (".yaml", ".yml")):
+    for file in scenario_files(folder):
         head = _head(file)
         yield {"name": head.get("name", file.stem), "path": str(file), "about": head.get("about", "")}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from sim.engines.select import Engines
 from sim.engines.sglang.source import by_number
 from sim.errors import InputError
 from sim.fitting import misfit
+from sim.folders import scenario_files
 from sim.record import folder_of, write_whole
 from sim.result import LeftOut, Result
 from sim.scenario import ScenarioError, load
@@ -21,8 +21,6 @@ from sim.scenario.model import Point, Scenario, Variant
 from sim.setup import Identity, Stage, card_memory
 
 Notice = Callable[[int, float], None]
-_FAULTS = re.compile(rb"^faults:", re.MULTILINE)
-"""What a file of known faults has (`sim.fuzz.accept`), and a scenario has not."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,8 +48,7 @@ def find(paths: Iterable[Path]) -> list[Path]:
     found: list[Path] = []
     for path in paths:
         if path.is_dir():
-            inside = sorted(p for p in path.rglob("*") if p.suffix in (".yaml", ".yml") and p.is_file())
-            inside = [p for p in inside if not _FAULTS.search(p.read_bytes())]
+            inside = scenario_files(path)
             if not inside:
                 raise InputError(f"{path}:1:1: no scenario in this folder; name one that holds *.yaml files")
             found += inside

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sim.cases.case import Case
 from sim.errors import InputError
+from sim.folders import scenario_files
 from sim.fuzz.found import Kept
 from sim.scenario import ScenarioError, load
 from sim.scenario.model import Scenario
@@ -18,7 +19,7 @@ def kept_cases(regressions: Path | None, out: Path) -> tuple[Kept, ...]:
     if regressions is not None:
         if not regressions.is_dir():
             raise InputError(f"--regressions {regressions}: there is no such folder; write one that holds scenarios")
-        paths += sorted(p for p in regressions.rglob("*") if p.suffix in (".yaml", ".yml") and p.is_file())
+        paths += scenario_files(regressions)
     paths += sorted(out.glob("*/scenario.yaml"))
     found: dict[tuple[object, ...], Kept] = {}
     for path in paths:

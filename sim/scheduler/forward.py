@@ -12,10 +12,10 @@ from __future__ import annotations
 import numpy as np
 
 from sim.ledger.findings import Misread
-from sim.ledger.owners import MOST_UNREAD, NOBODY, SESSION, Tag
+from sim.ledger.owners import MOST_UNREAD, SESSION
 from sim.ledger.words import misread
 from sim.memory.backend import Array
-from sim.memory.kvpool import GARBAGE, PLACE_STEP, described, header_of, writer_base
+from sim.memory.kvpool import CONTENT_MASK, GARBAGE, PLACE_STEP, described, header_of, writer_base
 from sim.scheduler.batch import Lanes
 from sim.scheduler.memory import Memory
 from sim.scheduler.request import Req
@@ -45,14 +45,14 @@ class Forward:
         tokens = req.tokens(req.fill_len)
         prefix = len(req.prefix)
         if prefix:
-            self.compare(req.rid, _session_of(req), req.prefix, 0, tokens[:prefix], reader=req.tag)
+            self.compare(req.rid, _session_of(req), req.prefix, 0, tokens[:prefix], reader=req)
         positions = np.arange(prefix, req.fill_len, dtype=np.int64)
         headers = header_of(positions, tokens[prefix:], writer_base(req.serial))
         self._write(slots, self._memory.backend.put(headers))
         if self._swa is not None and prefix:
             start = max(0, prefix - self._swa.window)
             late, told = req.prefix[start:], tokens[start:prefix]
-            self.compare(req.rid, _session_of(req), late, start, told, "swa", reader=req.tag)
+            self.compare(req.rid, _session_of(req), late, start, told, "swa", reader=req)
         if self.states is not None and req.state is not None and req.state.slot is not None:
             self.states.passed(req, req.state.slot, prefix, req.fill_len)
         req.device_len = req.fill_len
@@ -108,11 +108,11 @@ class Forward:
             return
         slots = self._memory.rows.read(row, req.protected, count)
         tokens = req.tokens(count)[req.protected :]
-        self.compare(req.rid, _session_of(req), slots, req.protected, tokens, if_touched=True)
+        self.compare(req.rid, _session_of(req), slots, req.protected, tokens, if_touched=True, reader=req)
 
     def compare(
         self, rid: str, session: str | None, slots: Array, start: int, tokens: Ints, pool: str = "full", *,
-        if_touched: bool = False, reader: Tag = NOBODY,
+        if_touched: bool = False, reader: Req | None = None,
     ) -> None:  # fmt: skip
         """Note where the slots, or their windowed halves, do not hold these tokens, from position `start` on.
 
@@ -125,17 +125,25 @@ class Forward:
             host, wrong = memory.backend.get(found), memory.backend.get(off).nonzero()[0]
             at = int(wrong[0])
             slot = int(named[at])
-            whose = " of an earlier session" if self._inherited(slots, reader) else ""
+            whose = "" if reader is None else self._whose(slots, reader, int(host[at]))
             what = misread(rid, start + at, int(tokens[at]), pool, slot, described(int(host[at])), len(wrong), whose)
             self.note(Misread(rid, session, what, len(wrong), (slot,), pool=pool))
 
         memory.ledger.read(off, tell, if_touched=if_touched)
 
-    def _inherited(self, slots: Array, reader: Tag) -> bool:
-        """Whether the last of these slots, which a session takes for its own, is another session's."""
-        memory = self._memory
+    def _whose(self, slots: Array, reader: Req, header: int) -> str:
+        """Why a reader finds the wrong thing: it has put it there, or is a turn that was lent what it should not be."""
+        memory, session = self._memory, reader.session
+        if header and header & ~CONTENT_MASK == writer_base(reader.serial):
+            return " that it wrote itself"
+        if session is None:
+            return ""
         owner = int(memory.backend.get(memory.allocator.owners.tags[slots[-1:] // memory.page_size])[0])
-        return reader & 3 == SESSION and owner & 3 == SESSION and owner != reader
+        if owner & 3 == SESSION and owner != reader.tag:
+            return " of an earlier session"
+        history = session.history()
+        goes_on = len(history) <= reader.prompt_len and np.array_equal(reader.tokens(len(history)), history)
+        return "" if goes_on else " of a turn that ended later"
 
     def places(self, slots: Array, pool: str) -> Array:
         """Where these slots are kept in a pool: themselves, or their windowed halves."""

@@ -275,6 +275,14 @@ def test_folders_are_searched_for_scenarios_in_order(tmp_path, written):
     assert [p.relative_to(tmp_path) for p in find([tmp_path])] == [Path("a/one.yml"), Path("b/two.yaml")]
 
 
+def test_known_faults_among_scenarios_are_passed_over(tmp_path, written):
+    written("x", "one.yaml")
+    written("about: known\nfaults:\n  - {verdict: leak, cause: x}\n", "known.yaml")
+    written("about: |\n  faults:\n", "two.yaml")
+    assert [p.name for p in find([tmp_path])] == ["one.yaml", "two.yaml"]
+    assert [p.name for p in find([tmp_path / "known.yaml"])] == ["known.yaml"]
+
+
 def test_a_folder_without_scenarios_is_one_line(tmp_path):
     with pytest.raises(
         InputError, match=r":1:1: no scenario in this folder; name one that holds \*\.yaml files$"

@@ -2,37 +2,19 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future
 from pathlib import Path
 
 import pytest
+from helpers.inprocess import InProcess
 
-from sim.fuzz import hands
+from sim.fuzz import campaign
 from sim.fuzz.trial import Player
-
-
-class Here:
-    """An executor that does everything at once, in this process."""
-
-    def __init__(self, *_, **__) -> None:
-        pass
-
-    def submit(self, do, *given):
-        future: Future = Future()
-        try:
-            future.set_result(do(*given))
-        except Exception as error:
-            future.set_exception(error)
-        return future
-
-    def shutdown(self, **_) -> None:
-        pass
 
 
 @pytest.fixture
 def in_process(monkeypatch):
     """No processes."""
-    monkeypatch.setattr(hands, "ProcessPoolExecutor", Here)
+    monkeypatch.setattr(campaign, "Hands", InProcess)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import pytest
 
 from sim.cases.pools import startable
 from sim.fuzz.accept import Accepted, KnownFault
-from sim.fuzz.campaign import LENGTH, Campaign, Made, Plan, case_of
+from sim.fuzz.campaign import LENGTH, Campaign, Made, Plan, case_of, play
 from sim.fuzz.found import Found, Kept
 from sim.fuzz.report import lines, summary
 from sim.fuzz.smallest import can_be_written
@@ -18,8 +18,8 @@ WITHOUT = Subject(revert=(22862,))
 PLAN = Plan(subject=WITHOUT, first_seed=1, cases=40, jobs=2, attempts=300)
 
 
-def known(*faults):
-    return Accepted(KnownFault(verdict=f.verdict, pool=f.pool, cause=f.cause) for f in faults)
+def known(*faults, ends=False):
+    return Accepted(KnownFault(verdict=f.verdict, pool=f.pool, cause=f.cause, ends=ends) for f in faults)
 
 
 def run(plan):
@@ -64,6 +64,18 @@ def test_what_is_known_does_not_hide_the_next(whole):
     assert first not in [one.fault for one in others]
     assert campaign.tally.known[first] >= 1
     assert {one.fault for one in found[1:]} <= {one.fault for one in others}
+
+
+@pytest.mark.usefixtures("in_process")
+def test_what_is_known_to_end_a_case_hides_the_rest_of_it(whole):
+    _, found, _ = whole
+    first = found[0].fault
+    seed = int(found[0].origin.removeprefix("seed "))
+    plan = replace(PLAN, first_seed=seed, cases=1, attempts=1)
+    assert run(replace(plan, accepted=known(first)))[1] or len(play(PLAN.subject, range(seed, seed + 1))[0].faults) == 1
+    campaign, others, _ = run(replace(plan, accepted=known(first, ends=True)))
+    assert others == []
+    assert campaign.tally.known[first] == 1
 
 
 @pytest.mark.usefixtures("in_process")

@@ -19,7 +19,7 @@ from sim.scenario import load
 
 KNOWN = Path(__file__).parents[2] / "helpers/known.yaml"
 ENOUGH = 120
-EXAMPLES = 400
+EXAMPLES = 1000
 PLAIN = {"pools": ("full",), "speculative": False}
 FAULTS = {
     planted.AbortForgetsAToken: PLAIN,

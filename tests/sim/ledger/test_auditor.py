@@ -101,6 +101,65 @@ def test_the_cause_of_a_leak_is_the_prefill_that_overwrote_the_row():
     assert leak.cause.iteration == leak.iteration == 5
 
 
+def refused_second(rig, first, tokens):
+    """Turn a/1 is to give `tokens` more, and a refused turn has cleared the mark that it is in flight."""
+    rig.open("a")
+    rig.turn("a/1", first, tokens)
+    rig.step()
+    rig.turn("a/2", 5, 1)
+    rig.step()
+    return rig
+
+
+def test_the_cause_of_a_leak_says_who_else_ran_on_the_row():
+    rig = Rig(overlap=False)
+    rig.open("a")
+    rig.run_turn("a/1", 10, 3)
+    rig.turn("a/2", 5, 9)
+    rig.turn("a/3", 5, 1)
+    rig.step()
+    rig.turn("a/4", 5, 1)
+    rig.step()
+    assert rig.verdicts[0].cause.what == (
+        "row 1 was overwritten from 12 on, while request a/2 ran on it; nothing names 6 slots of session a any more"
+    )
+
+
+def test_kv_of_an_earlier_session_of_the_same_name_is_told_as_such():
+    rig = refused_second(Rig(overlap=False), 10, 4)
+    rig.close("a")
+    rig.open("a")
+    rig.step(4)
+    rig.turn("a/3", 20, 1)
+    rig.step()
+    assert "; slot 1 of an earlier session holds " in of_kind(rig, "corrupt")[0].cause.what
+
+
+def test_kv_of_what_was_said_after_a_turn_was_made_is_told_as_such():
+    rig = refused_second(Rig(overlap=False, radix=False), 10, 4)
+    rig.turn("a/3", 20, 1)
+    rig.refuse("a/3")
+    rig.step(8)
+    assert "; slot 1 of a turn that ended later holds " in of_kind(rig, "corrupt")[0].cause.what
+
+
+def test_output_where_the_rest_of_a_prompt_should_be_is_told_as_such():
+    """Two prompts are split in one prefill, and the first is never read to its end; what went wrong before makes it read."""
+    rig = Rig(overlap=False, radix=False, page_size=4, tokens=256, chunked_prefill=16, mixed_chunk=True)
+    rig.open("a")
+    rig.turn("a/1", 10, 1)
+    rig.turn("a/2", 5, 1)
+    rig.step()
+    rig.send("r", 1, 20)
+    rig.step()
+    rig.send("s", 22, 6)
+    rig.send("t", 21, 6, ignore_eos=True)
+    rig.drain()
+    (corrupt,) = of_kind(rig, "corrupt")
+    assert corrupt.cause.what.startswith("position 12 of request s should hold token ")
+    assert " that it wrote itself holds " in corrupt.cause.what
+
+
 def test_closing_a_session_in_flight_frees_what_its_turn_still_reads():
     """22790 and 21875 taken out: 6 slots and a row are free while the turn works on them."""
     rig = Rig(decide={"closing": "immediate"})

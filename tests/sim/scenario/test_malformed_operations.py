@@ -153,7 +153,7 @@ NAMED += "{abort: b}, {close: c}, {step: 1}]\n"
         ),
         (
             "points: [{at: 1s, swa: {delta: 0}}]",
-            "3:44: this variant has no pool `swa`; leave it out, or add `swa` to its `pool`",
+            "3:58: this variant has no pool `swa`; leave it out, or add `swa` to its `pool`",
         ),
     ],
 )

@@ -19,11 +19,12 @@ from sim.config import (
     SwaConfig,
     TestRetractConfig,
 )
+from sim.folders import scenario_files
 from sim.scenario import pools, schema, settings
 from sim.scenario.places import parse
 
 SCHEMA = schema.json_schema()
-SCENARIOS = sorted(Path(__file__).parents[3].joinpath("scenarios").rglob("*.yaml"))
+SCENARIOS = scenario_files(Path(__file__).parents[3] / "scenarios")
 TYPES = {"object": dict, "array": list, "string": str, "boolean": bool, "null": type(None)}
 
 EVERYTHING = """\

@@ -55,6 +55,33 @@ def test_retracting_a_turn_frees_nothing():
     assert rig.terms.delta == 0
 
 
+@pytest.mark.parametrize(("named", "retracted"), [(None, ("r",)), ("nobody", ("r",)), ("a/1", ("a/1", "r"))])
+def test_a_forced_retract_leaves_room_for_the_next_step(named, retracted):
+    """40 of 40 tokens are in use: whoever is named, the scheduler's own choice follows if that frees too little."""
+    rig = Rig(tokens=40, clip_max_new_tokens=1, overlap=False, retract_steps=0)
+    rig.open("a")
+    rig.turn("a/1", 12, 9)
+    rig.send("r", 12, 9)
+    rig.send("s", 4, 9)
+    while rig.terms.available:
+        assert not rig.step().retracted
+    if named is not None:
+        rig.retract(named, how="memory")
+    assert rig.step().retracted == retracted
+    rig.drain()
+    assert rig.verdicts == []
+
+
+def test_a_forced_retract_of_nobody_is_an_ordinary_step():
+    rig = Rig(overlap=False)
+    rig.send("r", 10, 9)
+    rig.step(2)
+    rig.retract("nobody", how="memory")
+    report = rig.step()
+    assert (report.kind, report.retracted) == ("decode", ())
+    assert rig.engine.scheduler.forced is None
+
+
 def test_testing_retract_takes_place_every_so_many_passes():
     rig = Rig(test_retract=TestRetractConfig(interval=3), overlap=False)
     rig.send("r", 10, 9)

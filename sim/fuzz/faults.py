@@ -20,6 +20,8 @@ _UNITS = re.compile(
     rf"{ANY} (?:private )?(?:SWA )?(?:slot|state|token|row|page|request|position|tombstone)s?\b"
     rf"(?: ({'|'.join(_VERBS)})\b)?"
 )
+_TWICE = re.compile(rf"( and {ANY} in \w+ \({ANY}\))\1+")
+
 
 @dataclass(frozen=True, order=True)
 class Fault:
@@ -74,8 +76,8 @@ class Telling:
         """The fault that a verdict shows; `frames` are those of a crash, which may have nothing else to say."""
         cause = self.cause(verdict.cause.what)
         if verdict.verdict == "false-alarm":
-            # One after another for each who is counted wrongly: the first is enough.
-            cause = cause.partition("; ")[0].partition(" and …")[0]
+            # One after another for each who is counted wrongly: the first is enough; so is a term twice.
+            cause = _TWICE.sub(r"\1", cause.partition("; ")[0])
         elif verdict.verdict == "crash" and frames and cause.isalpha():
             cause = f"{cause} in {frames[-1].split()[-1]}"
         return Fault(verdict.verdict, verdict.pool, cause)

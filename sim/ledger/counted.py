@@ -94,7 +94,8 @@ def _miscount(
     owned = f"{true} {_WORDS[pool]}{'' if true == 1 else 's'}"
     if entries:
         terms = " and ".join(f"{tokens} in {term} ({who})" for term, who, tokens in entries)
-        text = f"{owner} owns {owned}, the books count {total}: {terms}"
+        only = "only " if total < true else ""
+        text = f"{owner} owns {owned}, the books count {only}{total}: {terms}"
     else:
         text = f"{owner} owns {owned}, the books count none of it"
     return Miscount(session, request, total, true, text, pool)

@@ -76,9 +76,10 @@ def test_another_verdict_or_pool_is_another_fault():
 
 
 def test_of_those_counted_wrongly_the_first_is_enough():
-    text = "session a owns 32 tokens, the books count 80: 48 in uncached (a/1) and 32 in uncached (a/12); request r1 x"
+    terms = "48 in uncached (a/1) and 32 in uncached (a/12) and 16 in uncached (a/12)"
+    text = f"session a owns 32 tokens, the books count 96: {terms}; request r1 x"
     fault = TELL.fault(verdict(text, kind="false-alarm"))
-    assert fault.cause == "session … owns …, the books count …: … in uncached (…)"
+    assert fault.cause == "session … owns …, the books count …: … in uncached (…) and … in uncached (…)"
 
 
 def test_a_crash_without_words_is_told_by_its_place():

@@ -46,12 +46,14 @@ def miscounts(scheduler: Scheduler, pool: str) -> list[Miscount]:
             if owns(memory, req):
                 live.setdefault(req.tag, (req.rid, owns(memory, req)))
     names: dict[Tag, str] = {}
+    at_work = {(r.tag, r.row) for r in (*batched, *scheduler.waiting, chunked) if r is not None and r.tag in live}
     true = {tag: tokens for tag, (_, tokens) in live.items()}
     for name, slot in scheduler.cache.slots.items():
         names[slot.tag] = name
         if slot.row is None:
             continue
-        true.setdefault(slot.tag, owns(memory, slot))
+        if (slot.tag, slot.row) not in at_work:
+            true[slot.tag] = true.get(slot.tag, 0) + owns(memory, slot)
         book = SlotBook(memory.page_size, memory.config.pool.names)
         book.post(name, slot)
         tokens = held_policy.tokens(book.of(pool), active)

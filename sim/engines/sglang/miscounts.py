@@ -40,13 +40,15 @@ def miscounts(engine: Any, memory: Memory, owners: Owners, pool: str = "full") -
             if _private(memory, req, pool):
                 live.setdefault(owners.request(req), (req.rid, _private(memory, req, pool)))
     names: dict[Tag, str] = {}
+    at_work = {(owners.request(r), r.req_pool_idx) for r in memory.requests() if owners.request(r) in live}
     true = {tag: tokens for tag, (_, tokens) in live.items()}
     for name, slot in memory.slots().items():
         tag = owners.slot(name, slot)
         names[tag] = name
         if slot.req_pool_idx is None:
             continue
-        true.setdefault(tag, _private(memory, slot, pool))
+        if (tag, slot.req_pool_idx) not in at_work:
+            true[tag] = true.get(tag, 0) + _private(memory, slot, pool)
         tokens = _held(engine, name, pool)
         if tokens:
             counted.setdefault(tag, []).append(("session_held", name, tokens))

@@ -79,8 +79,12 @@ def force(scheduler: Any, rids: Sequence[str], steps: int) -> None:
             more, ratio, aborted = type(batch).retract_decode(batch, server_args)
             return [*victims, *more], ratio, aborted
 
+        decoding = [req.rid for req in batch.reqs if not req.finished()]
+        if not decoding:
+            # No memory test: the next one it is.
+            return update(batch)
         scheduler.forced = None
-        if not any(req.rid in rids and not req.finished() for req in batch.reqs):
+        if not any(rid in rids for rid in decoding):
             return update(batch)
         batch.check_decode_mem = lambda selected_indices=None: False
         batch.retract_decode = retract

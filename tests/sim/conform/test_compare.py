@@ -5,10 +5,14 @@ from __future__ import annotations
 import pytest
 
 from sim.cases.case import draw_case
-from sim.conform.compare import explain, parts_at, play_case
+from sim.config import PoolConfig, RunConfig, SchedulerConfig
+from sim.conform.compare import differs, explain, parts_at, play_case
 from sim.conform.sides import Look, Model
 from sim.conform.targets import parse
-from sim.engines.marks import Crash
+from sim.engines.marks import STEP, Crash
+from sim.engines.protocol import Request
+from sim.operations import Retract, Submit
+from sim.world import Segment
 
 FIRST = Crash("RuntimeError", "no room")
 OTHER = Crash("AssertionError", "no room")
@@ -77,3 +81,19 @@ def test_a_fault_of_ours_equals_no_crash_of_the_release():
     case = draw_case(0)
     marks = Broken(parse("0.5.11")).play(case.config, case.actions, watched=False).marks
     assert marks[-1].kind == "broken: KeyError"
+
+
+@pytest.mark.parametrize("version", ["0.5.10.post1", "0.5.11"])
+def test_a_forced_retract_waits_for_a_memory_test(version, real_side):
+    """While all that are in the batch have ended there is none."""
+    config = RunConfig(
+        pool=PoolConfig(tokens=64, rows=4, context=96), scheduler=SchedulerConfig(max_running=4, session_gate=False)
+    )
+    one, two = (
+        (0.0, Submit(what=Request(rid=rid, prompt=(Segment(name=rid, length=3),), max_new=out)))
+        for rid, out in (("r1", 2), ("r2", 9))
+    )
+    forced = (0.0, Retract(rids=("r2",), how="memory"))
+    for before in range(6):
+        actions = [one, *[(0.0, STEP)] * before, forced, (0.0, STEP), two, *[(0.0, STEP)] * 12]
+        assert differs(config, actions, Model(parse(version)), real_side(version)) is None, before

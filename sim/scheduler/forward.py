@@ -9,6 +9,8 @@ states   every pass reads the state of each request, which must be its own and s
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from sim.ledger.findings import Misread
@@ -120,28 +122,29 @@ class Forward:
         """
         memory, named = self._memory, self.places(slots, pool)
         found, off = self.off(named, np.arange(start, start + len(tokens)), tokens, pool)
+        said = None if reader is None or reader.session is None else reader.session.as_of_now()
 
         def tell() -> None:
             host, wrong = memory.backend.get(found), memory.backend.get(off).nonzero()[0]
             at = int(wrong[0])
             slot = int(named[at])
-            whose = "" if reader is None else self._whose(slots, reader, int(host[at]))
+            whose = "" if reader is None else self._whose(slots, reader, said, int(host[at]))
             what = misread(rid, start + at, int(tokens[at]), pool, slot, described(int(host[at])), len(wrong), whose)
             self.note(Misread(rid, session, what, len(wrong), (slot,), pool=pool))
 
         memory.ledger.read(off, tell, if_touched=if_touched)
 
-    def _whose(self, slots: Array, reader: Req, header: int) -> str:
+    def _whose(self, slots: Array, reader: Req, said: Callable[[], Ints] | None, header: int) -> str:
         """Why a reader finds the wrong thing: it has put it there, or is a turn that was lent what it should not be."""
-        memory, session = self._memory, reader.session
+        memory = self._memory
         if header and header & ~CONTENT_MASK == writer_base(reader.serial):
             return " that it wrote itself"
-        if session is None:
+        if said is None:
             return ""
         owner = int(memory.backend.get(memory.allocator.owners.tags[slots[-1:] // memory.page_size])[0])
         if owner & 3 == SESSION and owner != reader.tag:
             return " of an earlier session"
-        history = session.history()
+        history = said()
         goes_on = len(history) <= reader.prompt_len and np.array_equal(reader.tokens(len(history)), history)
         return "" if goes_on else " of a turn that ended later"
 

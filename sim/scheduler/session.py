@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
@@ -34,10 +34,15 @@ class Session:
 
     def history(self) -> Ints:
         """The text that the next turn is appended to."""
+        return self.as_of_now()()
+
+    def as_of_now(self) -> Callable[[], Ints]:
+        """What gives the history as it is now, whenever it is asked; tokens are made only then."""
         last = self.node
         if last is None:
-            return np.empty(0, dtype=np.int64)
-        return np.concatenate((last.origin, last.output(last.out)[: last.max_new]))
+            return lambda: np.empty(0, dtype=np.int64)
+        origin, out = last.origin, last.out
+        return lambda: np.concatenate((origin, last.output(out)[: last.max_new]))
 
     @property
     def history_len(self) -> int:

@@ -56,7 +56,7 @@ def test_the_machine_finds_it(policy, where, tmp_path):
         settings.get_profile("kvledger-quick"), max_examples=EXAMPLES, database=None, derandomize=True
     )
     known = [KNOWN]
-    for attempt in range(8):
+    for attempt in range(20):
         machine = accounting_machine(
             policy=policy, accept=known, config=configs(**where), settings=quick, out=tmp_path, attempts=100
         )

@@ -136,7 +136,7 @@ def test_who_is_counted_wrongly_is_told_with_both_numbers():
     (wrong,) = miscounts(rig.engine.scheduler, "swa")
     held = rig.engine.scheduler.view.books()["swa"].session_held
     assert wrong.pool == "swa"
-    assert wrong.text == f"session a owns {held} private SWA tokens, the books count -4: -4 in session_held (a)"
+    assert wrong.text == f"session a owns {held} private SWA tokens, the books count only -4: -4 in session_held (a)"
     assert miscounts(rig.engine.scheduler, "full") == []
 
 

@@ -125,4 +125,4 @@ def _subject(args: Namespace, choice: Choice) -> Subject:
 
 def _extent(plan: Plan) -> str:
     length = f"{plan.cases:,} cases" if plan.minutes is None else f"{plan.minutes:g} minutes"
-    return f"{length} on {plan.jobs} processes"
+    return f"{length} on {plan.jobs} process{'' if plan.jobs == 1 else 'es'}"

@@ -16,7 +16,7 @@ class InProcess:
         pass
 
     def submit(self, do, *given):
-        return SimpleNamespace(do=do, given=given)
+        return SimpleNamespace(do=do, given=given, future=SimpleNamespace(done=lambda: True))
 
     def result(self, task):
         return task.do(*task.given)

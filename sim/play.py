@@ -46,10 +46,15 @@ class Playing:
         return closed, report
 
     @property
-    def waits_in_vain(self) -> bool:
-        """Whether work waits, nothing runs, and so many iterations have changed nothing."""
+    def waits(self) -> bool:
+        """Whether work waits and nothing runs."""
         engine = self._driver.engine
-        return self._barren >= self._patience and bool(engine.waiting) and not engine.running
+        return bool(engine.waiting) and not engine.running
+
+    @property
+    def waits_in_vain(self) -> bool:
+        """Whether it does, and so many iterations have changed nothing."""
+        return self._barren >= self._patience and self.waits
 
     def ending(self, config: RunConfig) -> Ending:
         """How it ends if nothing more is done: stuck, unless something would happen by itself as time passes."""

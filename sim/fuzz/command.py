@@ -6,10 +6,9 @@ import os
 import secrets
 import sys
 from argparse import Namespace
-from pathlib import Path
 from time import monotonic
 
-from sim.engines.select import Choice, release_of
+from sim.engines.select import Choice, Engines, release_of
 from sim.errors import InputError
 from sim.fuzz.accept import load_accepted
 from sim.fuzz.campaign import Campaign, Made, Plan
@@ -21,8 +20,6 @@ from sim.fuzz.report import announced, lines, missing, summary
 from sim.fuzz.subject import DEFAULT_RELEASE, Subject
 from sim.progress import Progress
 from sim.record import prepare, write_whole
-
-REGRESSIONS = Path("scenarios/regressions")
 
 
 def fuzz(args: Namespace, choice: Choice) -> int:
@@ -113,8 +110,6 @@ def _subject(args: Namespace, choice: Choice) -> Subject:
         if release is not None:
             raise InputError(f"--release: {choice.spec} is the release that it is; leave --release out, or --engine")
         # What a scenario of it says: the release of ours that it is, or the nearest there is.
-        from sim.engines.select import Engines
-
         with Engines(choice) as engines:
             release = release_of(engines.source.version)
     return Subject(

@@ -171,9 +171,8 @@ class Driven(RuleBasedStateMachine):
     def teardown(self) -> None:
         """What waits is given the time to show that it waits in vain; then the last recount."""
         if not self._over:
-            engine = self._stage.engine
             for _ in range(PATIENCE):
-                if self._over or not engine.waiting or engine.running:
+                if self._over or not self._playing.waits:
                     break
                 self._do(STEP)
         if not self._over:

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 
-from sim.cases.hooks import hook
 from sim.cases.watch import Watch
 from sim.clock import PATIENCE, Ending
 from sim.config import RunConfig
+from sim.driver import Over
 from sim.engines.marks import STEP, Timed
 from sim.engines.model import ModelEngine
-from sim.engines.protocol import StepReport
 from sim.engines.select import Engines
 from sim.fuzz.faults import Fault, Telling
 from sim.fuzz.occurred import Reports
 from sim.fuzz.subject import Subject
 from sim.ledger.verdicts import Verdict
-from sim.play import play
+from sim.operations import Operation
+from sim.play import Playing
 from sim.run import blame_policy
 from sim.setup import Stage
 
@@ -84,72 +84,62 @@ class Player:
 
     def _play(self, config: RunConfig, actions: Sequence[Timed], *, counted: bool) -> Trial:
         with Stage(self._identity, config, None, engines=self._engines) as stage:
-            listener = _Listener(stage, counted=counted)
-            ending = play(stage.driver, listener.hear(actions), config)
+            watch: Watch | Reports | None = None
+            if counted:
+                engine = stage.engine
+                watch = Watch(engine) if isinstance(engine, ModelEngine) else Reports()
+            run = _Run(stage, watch)
+            ending = run.all(actions, config)
             stage.end(ending)
             crash = stage.driver.crashed
             found = [
-                Seen(fault=shown.fault, verdict=shown.verdict, at=listener.known_at(shown.verdict))
+                Seen(fault=shown.fault, verdict=shown.verdict, at=run.known_at(shown.verdict))
                 for shown in Telling(actions).faults(stage.verdicts, () if crash is None else crash.frames)
             ]
             trial = Trial(
-                seen=found, iterations=stage.driver.iteration, ending=ending, actions=tuple(listener.done),
+                seen=found, iterations=stage.driver.iteration, ending=ending, actions=tuple(run.done),
                 verdicts=tuple(stage.verdicts),
             )  # fmt: skip
-            if listener.watch is not None:
+            if watch is not None:
                 if crash is not None:
-                    listener.watch.died(crash)
-                trial.operations, trial.events = listener.watch.operations, listener.watch.events
+                    watch.died(crash)
+                trial.operations, trial.events = watch.operations, watch.events
                 if ending == "stuck":
                     trial.events["stuck"] += 1
             return trial
 
 
-class _Listener:
-    """Hears what is played: which event ended each action, and what happened."""
+class _Run:
+    """One case on its way: what has been done, and which event ended each action."""
 
-    def __init__(self, stage: Stage, *, counted: bool) -> None:
-        self.watch: Watch | Reports | None = None
+    def __init__(self, stage: Stage, watch: Watch | Reports | None) -> None:
         self.done: list[Timed] = []
         self._driver = stage.driver
+        self._playing = Playing(stage.driver)
+        self._watch = watch
         self._ends: list[int] = []
-        self._closed: tuple[str, ...] = ()
-        self._report: StepReport | None = None
-        if counted:
-            engine = stage.engine
-            self.watch = Watch(engine) if isinstance(engine, ModelEngine) else Reports()
-            hook(stage.driver, "step", result=self._stepped)
-            hook(stage.driver, "advance", result=self._advanced)
-            hook(stage.driver, "reap", result=self._advanced)
 
-    def _stepped(self, report: StepReport) -> None:
-        self._report = report
-
-    def _advanced(self, closed: tuple[str, ...]) -> None:
-        self._closed = closed
-
-    def hear(self, actions: Sequence[Timed]) -> Iterator[Timed]:
+    def all(self, actions: Sequence[Timed], config: RunConfig) -> Ending:
         """The actions; then iterations as long as it may turn out that work waits in vain."""
         time = 0.0
-        for action in actions:
-            time = action[0]
-            yield from self._one(action)
-        engine = self._driver.engine
-        for _ in range(PATIENCE):
-            if not engine.waiting or engine.running:
-                return
-            yield from self._one((time, STEP))
+        try:
+            for time, what in actions:
+                self._one(time, what)
+            for _ in range(PATIENCE):
+                if not self._playing.waits:
+                    break
+                self._one(time, STEP)
+        except Over:
+            return "crash"
+        return self._playing.ending(config)
 
-    def _one(self, action: Timed) -> Iterator[Timed]:
-        watch = self.watch
-        self.done.append(action)
-        if watch is None:
-            yield action
-        else:
-            self._closed, self._report = (), None
-            watch.before(*action)
-            yield action
-            watch.after((self._closed, self._report))
+    def _one(self, time: float, what: Operation | str) -> None:
+        self.done.append((time, what))
+        if self._watch is not None:
+            self._watch.before(time, what)
+        answer = self._playing.do(time, what)
+        if self._watch is not None:
+            self._watch.after(answer)
         self._ends.append(self._driver.event)
 
     def known_at(self, verdict: Verdict) -> int:

@@ -37,12 +37,6 @@ def kept_slots(scheduler: Scheduler) -> Iterator[SessionSlot]:
     return (slot for name, slot in scheduler.cache.slots.items() if name in sessions)
 
 
-def slots(scheduler: Scheduler) -> Iterator[SessionSlot]:
-    """What sessions hold; the slot of one that is gone names nothing: nobody will ever give back what is in it."""
-    sessions = scheduler.controller.sessions
-    return (slot for name, slot in scheduler.cache.slots.items() if name in sessions)
-
-
 def of_rows(scheduler: Scheduler) -> Iterator[Holder]:
     """Every request and slot that names a row.
 

@@ -8,8 +8,8 @@ from typing import Any
 from sim.cases.kinds import kind_of
 
 TOLD = (
-    "prefill", "decode", "mixed", "idle", "refused admission", "forced retract, paused", "real retract", "busy check",
-    "idle check", "crash", "close carried out later", "stuck",
+    "prefill", "decode", "mixed", "idle", "refused admission", "real retract", "busy check", "idle check",
+    "crash", "close carried out later", "stuck",
 )  # fmt: skip
 """The kinds of events that can be told from answers."""
 

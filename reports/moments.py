@@ -1,0 +1,63 @@
+"""The rows around each cause, event by event: read from moments.json."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from reports.errors import ReportError
+
+_ADVICE = "run the scenario again with --out"
+
+
+class _Record(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class Row(_Record):
+    """One row after one event: its cursors p ≤ c ≤ a and e, and the slots that it names."""
+
+    row: int
+    session: str | None = None
+    request: str | None = None
+    p: int
+    c: int
+    a: int
+    e: int
+    width: int
+    slots: tuple[int, ...] = ()
+
+
+class Step(_Record):
+    """One event, and the rows after it of those whom the verdicts name."""
+
+    event: int
+    rows: tuple[Row, ...] = ()
+
+
+class Moment(_Record):
+    """The events around one cause; `verdicts` are places in the table of verdicts, counted from 0."""
+
+    verdicts: tuple[int, ...]
+    event: int
+    steps: tuple[Step, ...] = ()
+
+
+class _Document(_Record):
+    moments: tuple[Moment, ...] = ()
+
+
+def read_moments(folder: Path) -> tuple[Moment, ...]:
+    """The moments of a run; none where nobody has looked inside."""
+    path = folder / "moments.json"
+    if not path.is_file():
+        return ()
+    try:
+        return _Document.model_validate_json(path.read_bytes()).moments
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "document"
+        raise ReportError(f"{path}: {where}: {first['msg']}; {_ADVICE}") from None
+    except OSError as error:
+        raise ReportError(f"{path}: cannot be read: {error.strerror}; give a readable folder") from None

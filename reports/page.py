@@ -8,6 +8,7 @@ from reports.css import CSS
 from reports.data import Outcome, Run
 from reports.find import Scenario
 from reports.html import figure, text
+from reports.stepper import script, steppers, style
 from reports.style import count
 from reports.tables import operations_table, options, verdict_table
 from reports.words import sentence, short_verdict
@@ -32,9 +33,9 @@ def page(scenarios: Sequence[Scenario], drawings: Mapping[str, str]) -> str:
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>kvledger: {text(title)}</title>\n<style>{CSS}</style>\n</head>\n<body>\n"
+        f"<title>kvledger: {text(title)}</title>\n<style>{CSS}{style()}</style>\n</head>\n<body>\n"
         f"<header><h1>kvledger: {text(title)}</h1>\n<p>{text(_summary(scenarios))}</p>\n"
-        f"{_contents(scenarios)}</header>\n<main>\n{sections}\n</main>\n</body>\n</html>\n"
+        f"{_contents(scenarios)}</header>\n<main>\n{sections}\n</main>\n<script>{script()}</script>\n</body>\n</html>\n"
     )
 
 
@@ -113,7 +114,7 @@ def _release(outcome: Outcome) -> str:
 def _findings(run: Run) -> str:
     unmet = "".join(f"<li>{text(line)}</li>" for line in run.outcome.unmet)
     missed = f'<h4>Expectations that do not hold</h4><ul class="unmet">{unmet}</ul>' if unmet else ""
-    body = missed + verdict_table(run) + operations_table(run) + options(run)
+    body = missed + verdict_table(run) + steppers(run) + operations_table(run) + options(run)
     title = f"{run.variant}: {short_verdict(run.outcome)}"
     return f"<section><h3>{text(title)}</h3>{body}</section>\n"
 

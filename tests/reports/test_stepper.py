@@ -1,4 +1,4 @@
-"""What a page carries for stepping: the events as they were logged, rows as runs of slots, and nothing that is markup."""
+"""What a page carries for stepping: the events as they were logged, rows as runs of slots, and no markup."""
 
 import json
 import re

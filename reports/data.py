@@ -133,6 +133,23 @@ def is_run(folder: Path) -> bool:
 
 def read_run(folder: Path) -> Run:
     """Read one run's folder."""
+    scenario, variant, outcome = read_outcome(folder)
+    meta = read_meta(folder)
+    pools = read_series(folder / "series.npz")
+    return Run(
+        folder=folder,
+        scenario=scenario,
+        variant=variant,
+        outcome=outcome,
+        series=pools.pop("full"),
+        meta=meta,
+        about=_about(folder / "scenario.yaml"),
+        others=pools,
+    )
+
+
+def read_outcome(folder: Path) -> tuple[str, str, Outcome]:
+    """Scenario, variant and what verdicts.json says of it."""
     path = folder / "verdicts.json"
     try:
         document = _Document.model_validate(_load(path))
@@ -141,21 +158,16 @@ def read_run(folder: Path) -> Run:
         where = ".".join(str(part) for part in first["loc"]) or "document"
         raise ReportError(f"{path}: {where}: {first['msg']}; {ADVICE}") from None
     variant = folder.name if folder.name in document.variants else next(iter(document.variants))
-    meta_path = folder / "meta.json"
-    meta = _load(meta_path) if meta_path.is_file() else {}
+    return document.scenario, variant, document.variants[variant]
+
+
+def read_meta(folder: Path) -> dict[str, Any]:
+    """What meta.json says of how it was run; nothing where there is none."""
+    path = folder / "meta.json"
+    meta = _load(path) if path.is_file() else {}
     if not isinstance(meta, dict):
-        raise ReportError(f"{meta_path}: it must hold one object; {ADVICE}")
-    pools = read_series(folder / "series.npz")
-    return Run(
-        folder=folder,
-        scenario=document.scenario,
-        variant=variant,
-        outcome=document.variants[variant],
-        series=pools.pop("full"),
-        meta=meta,
-        about=_about(folder / "scenario.yaml"),
-        others=pools,
-    )
+        raise ReportError(f"{path}: it must hold one object; {ADVICE}")
+    return meta
 
 
 def _about(path: Path) -> str:

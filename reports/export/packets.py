@@ -1,12 +1,13 @@
 """Writes a Perfetto trace packet by packet: tracks, slices, instants and counters of one process.
 
-A packet that is sent often is made once and filled anew each time: that is what keeps an event cheap.
+What many packets have in common is made once; that is what keeps an event cheap.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from hashlib import blake2b
 from json import dumps
 from typing import IO, Any
@@ -33,7 +34,7 @@ class Packets:
         self._messages = messages
         self._process = process
         self._numbers: dict[tuple[str, str], int] = {}
-        self._events: dict[tuple[int, str], Any] = {}
+        self._events: dict[tuple[int, str], bytes] = {}
         first = self._packet()
         first.sequence_flags = messages.TracePacket.SEQ_INCREMENTAL_STATE_CLEARED
         first.first_packet_on_sequence = True
@@ -90,38 +91,31 @@ class Packets:
         ids = event.terminating_flow_ids if ends else event.flow_ids
         ids.append(self._uuid(("flow", flow)))
         self.write(packet)
-        ids.clear()
 
     def write(self, packet: Any) -> None:
         """Write one packet, whole as it is."""
         data = packet.SerializeToString()
-        size = len(data)
-        head = bytearray(_PACKET)
-        while size > 127:
-            head.append(size & 127 | 128)
-            size >>= 7
-        head.append(size)
-        self._file.write(bytes(head) + data)
+        self._file.write(_head(len(data)) + data)
 
     def _event(self, kind: int, track: Track, at: int, name: str, notes: Mapping[str, Note]) -> None:
         self.write(self._filled(kind, track, at, name, notes))
 
     def _filled(self, kind: int, track: Track, at: int, name: str, notes: Mapping[str, Note]) -> Any:
-        """The packet for events of a kind and category, with what this one says."""
-        packet = self._events.get((kind, track.category))
-        if packet is None:
-            packet = self._events[kind, track.category] = self._packet()
+        """A packet for an event of a kind and category, with what this one says."""
+        same = self._events.get((kind, track.category))
+        if same is None:
+            packet = self._packet()
             packet.track_event.type = kind
             packet.track_event.category_iids.append(self._number("event_categories", track.category))
+            same = self._events[kind, track.category] = packet.SerializeToString()
+        # A new one each time: a message that is filled again never gives back what it held before.
+        packet = self._messages.TracePacket.FromString(same)
         event = packet.track_event
         packet.timestamp = at
         event.track_uuid = track.uuid
         if name:
             event.name_iid = self._number("event_names", name)
-        if event.debug_annotations:
-            event.debug_annotations.clear()
-        if notes:
-            self._annotate(event, notes)
+        self._annotate(event, notes)
         return packet
 
     def _annotate(self, event: Any, notes: Mapping[str, Note]) -> None:
@@ -168,6 +162,17 @@ class Packets:
         """A number that only this path in this process has, the same in every export."""
         text = dumps((self._process, *path)).encode()
         return int.from_bytes(blake2b(text, digest_size=8).digest(), "little")
+
+
+@lru_cache
+def _head(size: int) -> bytes:
+    """What stands before a packet of a trace: its field number and length."""
+    head = bytearray(_PACKET)
+    while size > 127:
+        head.append(size & 127 | 128)
+        size >>= 7
+    head.append(size)
+    return bytes(head)
 
 
 class Counter:

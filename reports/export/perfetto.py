@@ -18,8 +18,7 @@ from reports.series import TERMS
 _ITERATIONS = ("prefill", "decode", "mixed", "idle", "step")
 """The kinds of event that are iterations of the scheduler; `step` is one that raised. All others come from outside."""
 _UNITS = {"full": "tokens", "swa": "SWA tokens", "mamba": "states"}
-_TRUTH = {"sum − total": "delta", "lost": "lost", "extra": "extra"}
-_WIDTH = len(TERMS) + len(_TRUTH)
+_COUNTERS = (*TERMS, "sum − total", "lost", "extra")
 
 
 def write_trace(sources: Sequence[Source], path: Path) -> Path:
@@ -104,20 +103,24 @@ class _Books:
         self._running, self._waiting = (
             packets.counter((name,), root, "requests", rank) for rank, name in enumerate(("running", "waiting"), 4)
         )
-        self._pools = [_counters(packets, root, pool, book, rank) for rank, (pool, book) in enumerate(books.items(), 6)]
+        self._last: dict[str, Book] = {}
+        self._pools = {
+            pool: _counters(packets, root, pool, book, rank) for rank, (pool, book) in enumerate(books.items(), 6)
+        }
 
     def set(self, at: int, event: Event) -> None:
         """As they are after an event."""
         self._running.set(at, event.running)
         self._waiting.set(at, event.waiting)
-        for counters, book in zip(self._pools, event.books.values(), strict=True):
-            for counter, value in zip(counters, (*book.terms, *book[1:]), strict=True):
-                counter.set(at, value)
+        for pool, book in event.books.items():
+            if book != self._last.get(pool):
+                self._last[pool] = book
+                for counter, value in zip(self._pools[pool], (*book.terms, *book[1:]), strict=True):
+                    counter.set(at, value)
 
 
 def _counters(packets: Packets, root: Track, pool: str, book: Book, rank: int) -> list[Counter]:
     """The counters of a pool, in the order of its figures."""
     unit = _UNITS[pool]
     group = packets.track((f"pool {pool}",), root, rank=rank, about=f"{book.total} {unit}")
-    names = (*TERMS, *_TRUTH)
-    return [packets.counter((f"{pool} {name}",), group, unit, n) for n, name in enumerate(names)]
+    return [packets.counter((f"{pool} {name}",), group, unit, n) for n, name in enumerate(_COUNTERS)]

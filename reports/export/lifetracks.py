@@ -34,6 +34,11 @@ class LifeTracks:
             self._next = next(self._lives, None)
         return last
 
+    @property
+    def more(self) -> bool:
+        """Whether somebody's state changes after the last event."""
+        return self._next is not None
+
     def close(self, at: int) -> None:
         """The run is over for whoever still lives."""
         for name in sorted(self._busy):

@@ -52,6 +52,8 @@ def _write_run(source: Source, file: IO[bytes], messages: Any, process: int) -> 
     loop.close(end)
     verdicts.close(end)
     lives.close(end)
+    if lives.more:
+        source.say(f"{source.folder / 'lives.jsonl'}: it goes on after event {number}, the last one; exported up to there")
 
 
 class _Loop:

@@ -8,6 +8,7 @@ from itertools import groupby, pairwise
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import pytest
 from helpers.exportrun import ITERATIONS, LISTS, Folder, folders
 from helpers.traceread import read_trace
 from hypothesis import given, settings
@@ -207,6 +208,14 @@ def test_without_lives_these_tracks_are_left_out_with_a_word(tmp_path):
     assert {m.category for m in read_trace(path).marks} == {"scheduler", "operation"}
 
 
+def test_lives_that_go_on_after_the_last_event_are_left_out_with_a_word(tmp_path):
+    said: list[str] = []
+    path = exported(Folder(RUN.events[:2], RUN.lives, []), tmp_path, said)
+    lives = tmp_path / "s" / "v" / "lives.jsonl"
+    assert said == [f"{lives}: it goes on after event 2, the last one; exported up to there"]
+    assert [m.name for m in read_trace(path).slices["s/v", "sessions", "a", "a/1"]] == ["prefill"]
+
+
 def test_several_runs_without_lives_are_one_word(tmp_path):
     for variant in ("a", "b", "c"):
         Folder(RUN.events, verdicts=[]).write(tmp_path / "s" / variant)
@@ -216,20 +225,25 @@ def test_several_runs_without_lives_are_one_word(tmp_path):
 
 
 MEASURE = """
-import sys
+import re, sys
 from pathlib import Path
-from resource import RUSAGE_SELF, getrusage
 from reports.export import export
 for folder in sys.argv[1:]:
     list(export(Path(folder), "perfetto", None, lambda _: None))
-    print(getrusage(RUSAGE_SELF).ru_maxrss)
+    print(re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1])
 """
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the most that a process ever had is asked of Linux")
 def test_memory_does_not_grow_with_the_run(tmp_path):
     for count in (100, 4000):
         events = [RUN.events[1] | {"event": n, "t": n / 100, "check": f"{n:8000}"} for n in range(1, count)]
-        Folder(events, verdicts=[]).write(tmp_path / str(count))
+        lives = [
+            {"event": e["event"], "t": e["t"], "request": e["check"], "state": state}
+            for e in events
+            for state in ("queued", "finished")
+        ]
+        Folder(events, lives, []).write(tmp_path / str(count))
     command = [sys.executable, "-c", MEASURE, tmp_path / "100", tmp_path / "4000"]
     done = subprocess.run(command, capture_output=True, text=True, check=True, cwd=Path(__file__).parents[3])
     small, large = map(int, done.stdout.split())

@@ -53,7 +53,8 @@ def _write_run(source: Source, file: IO[bytes], messages: Any, process: int) -> 
     verdicts.close(end)
     lives.close(end)
     if lives.more:
-        source.say(f"{source.folder / 'lives.jsonl'}: it goes on after event {number}, the last one; exported up to there")
+        path = source.folder / "lives.jsonl"
+        source.say(f"{path}: it goes on after event {number}, the last one; exported up to there")
 
 
 class _Loop:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -15,6 +15,9 @@ from reports.errors import ReportError
 from reports.series import Series, read_series
 
 ADVICE = "run the scenario again with --out"
+MOST = 1 << 53
+"""Whole numbers from here on are no figures of a run; sums of smaller ones fit into 64 bits."""
+Whole = Annotated[int, Field(gt=-MOST, lt=MOST)]
 
 
 class _Record(BaseModel):
@@ -25,14 +28,14 @@ class Cause(_Record):
     """The first posting that went wrong."""
 
     what: str
-    event: int
-    iteration: int | None = None
+    event: Whole
+    iteration: Whole | None = None
     time: float | None = None
     op: str | None = None
     request: str | None = None
     session: str | None = None
-    slots: tuple[int, ...] = ()
-    count: int | None = None
+    slots: tuple[Whole, ...] = ()
+    count: Whole | None = None
 
 
 class Verdict(_Record):
@@ -40,18 +43,18 @@ class Verdict(_Record):
 
     verdict: str
     pool: str
-    size: int
-    event: int
-    iteration: int | None = None
+    size: Whole
+    event: Whole
+    iteration: Whole | None = None
     time: float | None = None
     request: str | None = None
     session: str | None = None
     invariant: str | None = None
     cause: Cause | None = None
     detected_by: str | None = None
-    detected_event: int | None = None
-    detected_iteration: int | None = None
-    latency_events: int | None = None
+    detected_event: Whole | None = None
+    detected_iteration: Whole | None = None
+    latency_events: Whole | None = None
     message: str = ""
 
     @property

@@ -7,13 +7,11 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from reports.data import ADVICE
+from reports.data import ADVICE, MOST
 from reports.errors import ReportError
 
 Say = Callable[[str], None]
 """Takes one line for the user about what is left out."""
-MOST = 1 << 53
-"""Whole numbers from here on are no figures of a run; sums of smaller ones fit into 64 bits."""
 
 
 class Rule(NamedTuple):

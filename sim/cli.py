@@ -16,6 +16,7 @@ AUDITS = ("off", "idle", "step", "event")
 DEVICES = ("auto", "cpu", "cuda")
 PROFILES = ("quick", "ci", "soak")
 VERDICTS = ("leak", "double-free", "alias", "silent", "false-alarm", "watermark", "corrupt", "stuck", "crash")
+FORMATS = ("perfetto", "csv", "parquet")
 LISTS = ("releases", "fixes", "policies", "scenarios")
 
 
@@ -88,6 +89,7 @@ def _parser() -> ArgumentParser:
     _add_fuzz(sub.add_parser("fuzz", help="random runs until the books break; the smallest scenario that shows it"))
     _add_replay(sub.add_parser("replay", help="play a recorded run on an engine"))
     _add_report(sub.add_parser("report", help="figures and report.html for runs, side by side"))
+    _add_export(sub.add_parser("export", help="runs for other tools: a Perfetto trace, tables"))
     _add_oracle(sub.add_parser("oracle", help="sources of the real scheduler: fetch them, list them"))
     _add_list(sub.add_parser("list", help="releases, fixes, policies or scenarios there are"))
     schema = sub.add_parser("schema", help="the JSON Schema of a scenario")
@@ -166,6 +168,13 @@ def _add_report(report: ArgumentParser) -> None:
     report.add_argument("--policy", type=_policy, metavar="FILE:CLASS", help="the policy of your own that was run")
     report.add_argument("--sglang-src", type=Path, metavar="PATH", help="the sources of sglang that were run")
     report.set_defaults(do=commands.report)
+
+
+def _add_export(export: ArgumentParser) -> None:
+    export.add_argument("dir", type=Path, metavar="DIR", help="a run, a scenario, or all that `run --out` wrote")
+    export.add_argument("--to", choices=FORMATS, required=True, help="a trace, or tables")
+    export.add_argument("--out", type=Path, metavar="PATH", help="where to write (default: beside each run)")
+    export.set_defaults(do=commands.export)
 
 
 def _add_oracle(oracle: ArgumentParser) -> None:

@@ -208,6 +208,19 @@ def _look_inside(folder: Path | None, engines: Engines, policy: str | None, prog
         print(f"{folder}: the report will not show what lay in memory: {error}", file=sys.stderr)
 
 
+def export(args: Namespace) -> int:
+    """Runs in the formats of other tools."""
+    from reports import ReportError
+    from reports.export import export as exported
+
+    try:
+        for path in exported(args.dir, args.to, args.out, lambda line: print(line, file=sys.stderr)):
+            print(path)
+    except ReportError as error:
+        raise InputError(str(error)) from error
+    return 0
+
+
 def show_list(args: Namespace) -> int:
     """One line for each thing there is."""
     from sim.listing import entries

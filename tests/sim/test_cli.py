@@ -14,6 +14,7 @@ from types import SimpleNamespace
 
 import pytest
 from helpers.commandline import SCENARIO
+from helpers.traceread import read_trace
 
 from sim import setup
 from sim.progress import Progress
@@ -191,6 +192,16 @@ def test_a_recorded_run_is_replayed(kvledger):
         ),
         (("replay", "s.yaml"), "s.yaml:1:1: this is not JSON"),
         (("replay", "empty"), "empty:1:1: is a directory; write the path of an ops.jsonl"),
+        (("export", "empty"), "kvledger export: the following arguments are required: --to; see kvledger export"),
+        (("export", "empty", "--to", "svg"), "argument --to: invalid choice: 'svg'"),
+        (
+            ("export", "none", "--to", "csv"),
+            "none: there is no such folder; name one that `kvledger run --out` wrote",
+        ),
+        (
+            ("export", "empty", "--to", "perfetto"),
+            "empty: not a run: neither it nor a folder in it has events.jsonl; run a scenario with --out first",
+        ),
         (("list", "nothing"), "argument what: invalid choice: 'nothing'"),
         (("list", "scenarios", "none"), "none:1:1: there is no such folder"),
     ],
@@ -311,6 +322,36 @@ def test_a_reader_that_goes_away_gets_no_traceback():
     process.stdout.close()
     assert "Traceback" not in process.stderr.read()
     assert process.wait(timeout=240) == 0
+
+
+def test_runs_are_exported_and_it_is_said_where(kvledger):
+    kvledger("run", "s.yaml")
+    for variant in ("before", "after"):
+        Path("out/retract", variant, "lives.jsonl").write_text("")
+    assert kvledger("export", "out", "--to", "perfetto") == (0, "out/retract/trace.perfetto-trace\n", "")
+    assert kvledger("export", "out/retract/after", "--to", "csv")[:2] == (
+        0,
+        "".join(f"out/retract/after/tables/{name}.csv\n" for name in ("events", "verdicts", "lives")),
+    )
+    status, out, _ = kvledger("export", "out/retract", "--to", "parquet", "--out", "there")
+    assert (status, out.split()[0], len(out.split())) == (0, "there/before/events.parquet", 6)
+    assert read_trace(Path("out/retract/trace.perfetto-trace")).slices["retract/before", "scheduler"]
+
+
+def test_a_run_that_was_cut_off_is_exported_with_a_word(kvledger):
+    kvledger("run", "s.yaml")
+    log = Path("out/retract/after/events.jsonl")
+    text = log.read_text()
+    log.write_text(text[:-20])
+    status, _, err = kvledger("export", log.parent, "--to", "csv")
+    assert (status, err) == (0, f"{log}:{text.count(chr(10))}: the last line is cut off; exported without it\n")
+
+
+def test_an_extra_that_is_not_installed_is_one_line(kvledger, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    assert kvledger("export", "out", "--to", "parquet") == (
+        2, "", "pyarrow is not installed; pip install 'kvledger[export]'\n",
+    )  # fmt: skip
 
 
 def test_lists_name_what_there_is(kvledger):

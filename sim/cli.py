@@ -88,6 +88,7 @@ def _parser() -> ArgumentParser:
     _add_fuzz(sub.add_parser("fuzz", help="random runs until the books break; the smallest scenario that shows it"))
     _add_replay(sub.add_parser("replay", help="play a recorded run on an engine"))
     _add_report(sub.add_parser("report", help="figures and report.html for runs, side by side"))
+    _add_log(sub.add_parser("log", help="the log of a running server: when its books broke, and how they drift"))
     _add_oracle(sub.add_parser("oracle", help="sources of the real scheduler: fetch them, list them"))
     _add_list(sub.add_parser("list", help="releases, fixes, policies or scenarios there are"))
     schema = sub.add_parser("schema", help="the JSON Schema of a scenario")
@@ -164,6 +165,13 @@ def _add_report(report: ArgumentParser) -> None:
     report.add_argument("dirs", nargs="+", type=Path, metavar="DIR", help="folders that `run --out` wrote")
     report.add_argument("--out", type=Path, metavar="DIR", help="where to write report.html")
     report.set_defaults(do=commands.report)
+
+
+def _add_log(log: ArgumentParser) -> None:
+    log.add_argument("file", type=Path, metavar="FILE", help="what a server printed, plain or packed; - is stdin")
+    log.add_argument("--out", type=Path, metavar="DIR", help="where to write report.html (default: nowhere)")
+    log.add_argument("--json", action="store_true", help="one JSON document on stdout, nothing else")
+    log.set_defaults(do=commands.log)
 
 
 def _add_oracle(oracle: ArgumentParser) -> None:

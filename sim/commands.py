@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from argparse import Namespace
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -169,6 +169,13 @@ def report(args: Namespace) -> int:
     return 0
 
 
+def log(args: Namespace) -> int:
+    """Read the log of a running server; 1 if something is found in it."""
+    command: Any = import_module("reports.logs.command")
+    status: int = _reported(command.log, args.file, args.out, json=args.json)
+    return status
+
+
 def show_list(args: Namespace) -> int:
     """One line for each thing there is."""
     from sim.listing import entries
@@ -271,9 +278,17 @@ def _documents(results: Iterable[Result], left_out: Iterable[LeftOut] = ()) -> A
 
 
 def _build_report(paths: list[Path], out: Path | None) -> Path:
-    from reports import ReportError, build
+    from reports import build
+
+    page: Path = _reported(build, paths, out)
+    return page
+
+
+def _reported(do: Callable[..., Any], *given: Any, **named: Any) -> Any:
+    """What reports complain of is the user's to mend."""
+    from reports import ReportError
 
     try:
-        return build(paths, out)
+        return do(*given, **named)
     except ReportError as error:
         raise InputError(str(error)) from error

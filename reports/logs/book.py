@@ -68,6 +68,11 @@ class Book:
 
     def add(self, point: Point, counts: Callable[[], Mapping[str, int]]) -> bool:
         """One more check; True if it is the first that is off."""
+        last = self.last
+        if last is not None and point.raised and (last.kind, last.terms) == (point.kind, point.terms):
+            # It was logged, and raised then.
+            self.last = self.last_off = point
+            return False
         self.series.add(point)
         self.checks[point.kind] += 1
         broke = False

@@ -74,7 +74,7 @@ def diagnose(log: Log) -> tuple[Finding, ...]:
     found.sort(key=lambda finding: str(finding.alike))
     groups = [list(group) for _, group in groupby(found, key=lambda finding: finding.alike)]
     joined = [replace(group[0], ranks=tuple(f.ranks[0] for f in group)) for group in groups]
-    return tuple(sorted(joined, key=lambda finding: finding.line))
+    return tuple(sorted(joined, key=lambda finding: (finding.line, finding.verdict == "crash")))
 
 
 def _of_rank(rank: Rank) -> Iterator[Finding]:

@@ -163,11 +163,14 @@ def load_figure(rank: Rank, clock: Clock) -> Figure:
     styles = {"full": TERM_STYLES["session_held"], "swa": TERM_STYLES["uncached"], "mamba": TERM_STYLES["protected"]}
     for pool, style in styles.items():
         if any(pool in load.used for load in loads):
-            used = [load.used.get(pool, np.nan) for load in loads]
-            upper.step(x, used, where="post", color=style.color, linewidth=1.3, label=f"{pool}: in use, at most")
+            most = [load.used.get(pool, np.nan) for load in loads]
+            least = [load.least.get(pool, np.nan) for load in loads]
+            upper.fill_between(x, least, most, step="post", color=style.color, alpha=0.35, linewidth=0)
+            upper.step(x, most, where="post", color=style.color, linewidth=1.2, label=f"{pool}: in use, least to most")
+            upper.step(x, least, where="post", color=style.color, linewidth=0.8)
     if rank.total is not None:
         upper.axhline(rank.total, color=INK, linewidth=1.1, linestyle=(0, (5, 3)), label=f"total ({count(rank.total)})")
-    upper.set_ylim(bottom=0)
+    upper.set_ylim(0, 1.06 * upper.get_ylim()[1])
     upper.set_ylabel("slots")
     running, waiting = TERM_STYLES["protected"].color, BOOKS
     lower.step(x, [load.running for load in loads], where="post", color=running, linewidth=1.3, label="running")
@@ -182,5 +185,5 @@ def load_figure(rank: Rank, clock: Clock) -> Figure:
 def title_of(rank: Rank, book: Book, numbered: Sequence[tuple[int, Finding]]) -> str:
     """Whose books they are, and what was found of them."""
     name = f"{rank.name}, " if rank.name else ""
-    said = ", ".join(f"{finding.verdict} {signed(finding.size)}".rstrip(" 0") for _, finding in numbered)
+    said = ", ".join(f"{finding.verdict} {signed(finding.size)}" for _, finding in numbered)
     return f"{name}pool {book.pool}: {said or 'balances'}"

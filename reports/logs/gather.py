@@ -24,6 +24,7 @@ _ABORTS = (
     "Abort queued request", "Abort running request", "Abort grammar queue request", "Abort bootstrap queue",
     "Abort inflight queue", "Abort prealloc queue", "Abort transfer queue", "retract_decode: aborted last",
 )  # fmt: skip
+_CHECKED = ("available", "max_total_num_tokens", "memory leak", "debug info:")
 _RELEASES = ("Session KV released: ", "Session closed: ")
 _DP = re.compile(r"DP\d+")
 
@@ -95,7 +96,7 @@ class Log:
     def _others(self, record: Record) -> None:
         text = record.text
         self._exception(record)
-        if "available" in text or "max_total_num_tokens" in text or "debug info:" in text:
+        if any(word in text for word in _CHECKED):
             self._figures(record)
         elif "batch" in text and not record.stamped:
             if not self._stamped and record.time is not None:
@@ -200,7 +201,7 @@ class Log:
         first, before = book.first, book.before
         if first is None:
             return
-        book.window = max(1.0, first.time - before.time) if before is not None else NEAR
+        book.window = max(1.0, first.time - before.time if before is not None else min(NEAR, first.time - rank.start))
         since = first.time - book.window
         for kind in BESIDE:
             whose = [rank] if rank.counts[kind] else self._beside(rank)

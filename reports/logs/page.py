@@ -20,7 +20,7 @@ CAPTIONS = {
     "difference": "sum − total at each check that is printed. A number: where it was first off, as in the table. "
     "Checks that hold print nothing, unless SGLANG_ENABLE_STRICT_MEM_CHECK_DURING_BUSY=2.",
     "terms": "The terms as the checks state them, stacked against the pool's size.",
-    "load": "What the batch lines state: the most in each stretch of the figure.",
+    "load": "What the batch lines state; of requests the most in each stretch of the figure.",
 }
 
 

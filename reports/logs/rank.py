@@ -24,11 +24,12 @@ Counts = Callable[[], Mapping[str, int]]
 
 @dataclass(slots=True)
 class Load:
-    """What neighbouring batch lines state: the most that was in use, running and waiting."""
+    """What neighbouring batch lines state: the most and the least that was in use, the most running and waiting."""
 
     time: float
     until: float
     used: dict[str, float]
+    least: dict[str, float]
     running: float
     waiting: float
 
@@ -37,8 +38,11 @@ def _together(one: Load, other: Load) -> Load:
     """The second goes into the first: there is one of them for each batch line of a log."""
     one.until = other.until
     for pool, used in other.used.items():
-        if used > one.used.get(pool, 0.0):
+        least = other.least[pool]
+        if used > one.used.get(pool, -1.0):
             one.used[pool] = used
+        if least < one.least.setdefault(pool, least):
+            one.least[pool] = least
     if other.running > one.running:
         one.running = other.running
     if other.waiting > one.waiting:
@@ -113,7 +117,8 @@ class Rank:
         if not used and self.total is not None:
             usage = next((share for name in _USAGE if (share := figure(name)) is not None), None)
             used = {} if usage is None else {"full": usage * self.total}
-        self.load.add(Load(self.now, self.now, used, figure("#running-req") or 0.0, figure("#queue-req") or 0.0))
+        running, waiting = figure("#running-req") or 0.0, figure("#queue-req") or 0.0
+        self.load.add(Load(self.now, self.now, used, used.copy(), running, waiting))
 
     def busy(self, line: int, terms: tuple[int, int, int, int]) -> None:
         """0.5.10 says what a busy check is about to add up; whether it held, the next record tells."""

@@ -11,7 +11,7 @@ WORDS = (
     b"ill batch", b"ode batch", b"available", b"#retracted_reqs", b"Abort ", b"aborted last", b"Session ",
     b"Deferring session", b"hit an exception", b"Error", b"Exception", b"max_total_num_tokens", b"server_args=",
     b"Cache flushed", b"watchdog timeout", b"debug info:", b"sigquit", b'"POST /', b"Req Time Stats(",
-    b"out of memory",
+    b"memory leak",
 )  # fmt: skip
 _CONTROL = bytes(code for code in range(32) if code not in b"\t\n\v\f\r\b\x1b")
 _TEXT = bytes(code for code in range(256) if code not in _CONTROL)

@@ -70,6 +70,8 @@ def drift_words(found: tuple[Drift, ...]) -> str:
     """The slope per minute, and per the unit that explains it."""
     minute = next((drift for drift in found if drift.unit == MINUTE), None)
     unit = per_unit(found)
+    if all(drift.straightness == 0.0 for drift in found):
+        return "drift: none, it stays the same"
     parts = [f"{_number(minute.slope)} a minute"] if minute is not None else []
     if unit is not None:
         parts.append(
@@ -95,8 +97,10 @@ def _number(value: float) -> str:
 def moved_words(change: Moved) -> str:
     """Which term moved while the others held."""
     named = [f"{name} by {by:+d}" for name, by in change.changes]
-    verb = "moved, the other terms held" if len(named) < 5 else "moved"
-    return f"from line {change.start.line} to line {change.end.line} {', '.join(named)} {verb}"
+    short = sum(by for _, by in change.changes)
+    together = f"; together {short:+d}" if len(named) > 1 and short else ""
+    held = "" if len(named) == 5 else ", while the other terms held"
+    return f"from line {change.start.line} to line {change.end.line} moved {', '.join(named)}{held}{together}"
 
 
 def near_words(near: tuple[Near, ...], window: float) -> str:

@@ -116,11 +116,12 @@ class Log:
 
     def _batch(self, record: Record) -> None:
         batch = batch_of(record.text)
-        rank = self._rank(record)
-        if batch is None or rank is None:
+        if batch is None or record.cut:
             return
-        self.known += 1
-        rank.batch(batch)
+        rank = self._rank(record)
+        if rank is not None:
+            self.known += 1
+            rank.batch(batch)
 
     def _event(self, record: Record) -> None:
         """Retracts, aborts, sessions and flushes."""

@@ -43,7 +43,7 @@ class Source:
         first = file.read(BLOCK)
         if not first:
             raise ReportError(f"{self.name}:1:1: the file is empty; {_ADVICE}")
-        if first.startswith(_UTF16):
+        if first.startswith(_UTF16) and b"\0" in first[:4]:
             raise ReportError(f"{self.name}:1:1: this is UTF-16; write it as UTF-8, e.g. iconv -f utf-16 -t utf-8")
         if first.startswith(_GZIP):
             yield from self._unpacked(first, file)

@@ -39,6 +39,8 @@ class Scanner:
         """The lines that hold one of the words, in order."""
         rest = b""
         for block in blocks:
+            if not self.size:
+                self._look(block)
             self.size += len(block)
             data = rest + block if rest else block
             end = data.rfind(b"\n") + 1
@@ -53,8 +55,6 @@ class Scanner:
 
     def _whole(self, data: bytes) -> Iterator[Line]:
         """The lines of a block that ends where a line does."""
-        if self.lines == 0:
-            self._look(data)
         number, passed = self.lines + 1, 0
         for start in _starts(data):
             number += data.count(b"\n", passed, start)
@@ -64,6 +64,7 @@ class Scanner:
         self.lines += data.count(b"\n")
 
     def _look(self, data: bytes) -> None:
+        """Whether the first block is text."""
         found = data.translate(None, _TEXT)
         if found:
             at = data.index(found[:1])

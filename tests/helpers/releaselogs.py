@@ -186,7 +186,7 @@ def leak(modules: Any, printed: Printed) -> Server:
 
 
 def clean(modules: Any, printed: Printed) -> Server:
-    """Nothing is wrong; the books of every iteration are printed, and a session comes and goes."""
+    """Nothing is wrong; the books of every iteration are printed."""
     server = Server(modules, printed, "", plain(), busy_check=2)
     for number in range(TURNS):
         server.turn(f"r{number}")

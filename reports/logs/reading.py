@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import sys
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 from typing import BinaryIO
 
 from reports.errors import ReportError
 
 BLOCK = 1 << 20
+_PIECE = 1 << 12
+"""Of what is packed: of a damaged piece nothing is read."""
 _GZIP = b"\x1f\x8b"
 _UTF16 = (b"\xff\xfe", b"\xfe\xff")
 _ADVICE = "give what a server of SGLang has printed"
@@ -55,7 +58,8 @@ class Source:
         """What was packed, as far as it can be unpacked: a log that is still written to ends anywhere."""
         packed = _Gzip()
         seen = False
-        for block in _chain(first, lambda: file.read(BLOCK)):
+        pieces = (first[at : at + _PIECE] for at in range(0, len(first), _PIECE))
+        for block in chain(pieces, iter(lambda: file.read(_PIECE), b"")):
             try:
                 for text in packed.unpack(block):
                     seen = True
@@ -90,8 +94,3 @@ class _Gzip:
             block = self._packed.unused_data if self._packed.eof else self._packed.unconsumed_tail
             if text:
                 yield text
-
-
-def _chain(first: bytes, read: Callable[[], bytes]) -> Iterator[bytes]:
-    yield first
-    yield from iter(read, b"")

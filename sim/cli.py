@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from sim import commands
+from sim import commands, showing
 from sim.errors import InputError
 
 AUDITS = ("off", "idle", "step", "event")
@@ -90,6 +90,7 @@ def _parser() -> ArgumentParser:
     _add_replay(sub.add_parser("replay", help="play a recorded run on an engine"))
     _add_report(sub.add_parser("report", help="figures and report.html for runs, side by side"))
     _add_export(sub.add_parser("export", help="runs for other tools: a Perfetto trace, tables"))
+    _add_log(sub.add_parser("log", help="the log of a running server: when its books broke, and how they drift"))
     _add_oracle(sub.add_parser("oracle", help="sources of the real scheduler: fetch them, list them"))
     _add_list(sub.add_parser("list", help="releases, fixes, policies or scenarios there are"))
     schema = sub.add_parser("schema", help="the JSON Schema of a scenario")
@@ -167,14 +168,21 @@ def _add_report(report: ArgumentParser) -> None:
     report.add_argument("--out", type=Path, metavar="DIR", help="where to write report.html")
     report.add_argument("--policy", type=_policy, metavar="FILE:CLASS", help="the policy of your own that was run")
     report.add_argument("--sglang-src", type=Path, metavar="PATH", help="the sources of sglang that were run")
-    report.set_defaults(do=commands.report)
+    report.set_defaults(do=showing.report)
 
 
 def _add_export(export: ArgumentParser) -> None:
     export.add_argument("dir", type=Path, metavar="DIR", help="a run, a scenario, or all that `run --out` wrote")
     export.add_argument("--to", choices=FORMATS, required=True, help="a trace, or tables")
     export.add_argument("--out", type=Path, metavar="PATH", help="where to write (default: beside each run)")
-    export.set_defaults(do=commands.export)
+    export.set_defaults(do=showing.export)
+
+
+def _add_log(log: ArgumentParser) -> None:
+    log.add_argument("file", type=Path, metavar="FILE", help="what a server printed, plain or packed; - is stdin")
+    log.add_argument("--out", type=Path, metavar="DIR", help="where to write report.html (default: nowhere)")
+    log.add_argument("--json", action="store_true", help="one JSON document on stdout, nothing else")
+    log.set_defaults(do=showing.log)
 
 
 def _add_oracle(oracle: ArgumentParser) -> None:

@@ -107,6 +107,7 @@ def _add_run(run: ArgumentParser) -> None:
     run.add_argument("--seed", type=_seed, metavar="N", help="another seed")
     run.add_argument("--out", type=Path, default=Path("out"), metavar="DIR", help="where to write (out)")
     _add_engine(run)
+    _add_loudness(run)
     run.set_defaults(do=commands.run)
 
 
@@ -133,6 +134,7 @@ def _add_replay(replay: ArgumentParser) -> None:
     replay.add_argument("--against", metavar="ENGINE", help="play on this engine too, up to the first difference")
     replay.add_argument("--deep", action="store_true", help="with --against: compare all memory at every operation")
     _add_engine(replay)
+    _add_loudness(replay)
     replay.set_defaults(do=commands.replay)
 
 
@@ -143,6 +145,12 @@ def _add_engine(command: ArgumentParser) -> None:
     command.add_argument("--device", choices=DEVICES, default="auto", help="where the tensors live")
     command.add_argument("--audit", choices=AUDITS, help="how often the books are recounted from the tensors")
     command.add_argument("--json", action="store_true", help="one JSON document on stdout, nothing else")
+
+
+def _add_loudness(command: ArgumentParser) -> None:
+    how = command.add_mutually_exclusive_group()
+    how.add_argument("-q", "--quiet", action="store_true", help="only what is not as expected, and the sum")
+    how.add_argument("-v", "--verbose", action="store_true", help="every message, and how to play it again")
 
 
 def _add_source(command: ArgumentParser) -> None:

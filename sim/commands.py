@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from argparse import Namespace
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
@@ -42,13 +42,17 @@ def run(args: Namespace) -> int:
         policy=args.policy,
         variant=args.variant,
     )
-    progress = Progress(sys.stderr)
+    progress = Progress(sys.stderr, quiet=args.quiet)
     results: list[Result] = []
+
+    def watch(what: str, number: int, of: int) -> Callable[[int, float], None] | None:
+        return progress.watch(what, done=number, of=of)
+
     left_out: list[LeftOut] = []
     try:
         with Engines(choice) as engines:
             args.engine_name = engines.name
-            for _, result in run_paths(args.paths, options, progress.watch, engines, left_out.append):
+            for _, result in run_paths(args.paths, options, watch, engines, left_out.append):
                 results.append(result)
                 showing.look_inside(result.folder, engines, args.policy, progress)
     except KeyboardInterrupt:
@@ -97,10 +101,10 @@ def replay(args: Namespace) -> int:
         raise InputError("--deep: there is nothing to compare; write --against with another engine")
     if args.out is not None:
         prepare(args.out)
-    progress = Progress(sys.stderr)
+    progress = Progress(sys.stderr, quiet=args.quiet)
     try:
         with Engines(choice) as engines:
-            result = play(args.ops, changes, progress.watch("replay", str(args.ops)), engines)
+            result = play(args.ops, changes, progress.watch(f"replay {args.ops}"), engines)
             showing.look_inside(result.folder, engines, args.policy, progress)
     finally:
         progress.clear()
@@ -121,10 +125,10 @@ def _lockstep(args: Namespace, choice: Choice, changes: Changes) -> int:
     _unchangeable(other, args)
     if choice.real and other.real and args.sglang_src is not None:
         choice, other = _whose_path(choice, other)
-    progress = Progress(sys.stderr)
+    progress = Progress(sys.stderr, quiet=args.quiet)
     try:
         with Engines(choice) as one, Engines(other) as two:
-            watch = progress.watch("replay", f"{choice.spec} against {other.spec}")
+            watch = progress.watch(f"replay {choice.spec} against {other.spec}")
             outcome = lockstep(args.ops, (one, two), changes, deep=args.deep, notice=watch)
     finally:
         progress.clear()
@@ -230,6 +234,8 @@ def _conclude(
     results: list[Result], args: Namespace, left_out: Sequence[LeftOut] = (), *, report: bool
 ) -> int:
     """Write what belongs to all runs together, and print it."""
+    from sim.paint import paint_for
+    from sim.progress import Progress
     from sim.record import write_whole
     from sim.result import combined_status
     from sim.table import left_out_lines, summary, table
@@ -239,18 +245,23 @@ def _conclude(
     if args.out is not None:
         write_whole(args.out / "verdicts.json", documents)
         if report and results:
+            progress = Progress(sys.stderr, quiet=args.quiet)
+            progress.show("drawing the report")
             page = showing.build_report([r.folder for r in results if r.folder is not None], args.out)
+            progress.clear()
     if args.json:
         print(json.dumps(documents, indent=1))
     elif results or left_out:
-        for line in table(results) if results else ():
+        paint = paint_for(sys.stdout)
+        shown = [r for r in results if not r.ok] if args.quiet else results
+        for line in table(shown, paint, verbose=args.verbose) if shown else ():
             print(line)
-        for line in left_out_lines(left_out, args.engine_name):
+        for line in () if args.quiet else left_out_lines(left_out, args.engine_name):
             print(line)
-        if page is not None:
+        if page is not None and not args.quiet:
             print(f"report: {page}")
         if args.command == "run" and results:
-            print(summary(results))
+            print(summary(results, paint))
     return combined_status(results)
 
 

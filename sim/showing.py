@@ -50,7 +50,7 @@ def look_inside(folder: Path | None, engines: Engines, policy: str | None, progr
     from sim.retrace import retrace
 
     try:
-        retrace(folder, engines, policy, progress.watch("looking inside", folder.name))
+        retrace(folder, engines, policy, progress.watch(f"looking inside {folder.name}"))
     except InputError as error:
         progress.clear()
         print(f"{folder}: the report will not show what lay in memory: {error}", file=sys.stderr)

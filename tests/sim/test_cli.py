@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import signal
@@ -17,7 +16,6 @@ from helpers.commandline import SCENARIO
 from helpers.traceread import read_trace
 
 from sim import setup
-from sim.progress import Progress
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.usefixtures("place")
@@ -372,20 +370,25 @@ def test_the_schema_is_json(kvledger):
     assert (status, json.loads(out)["$schema"]) == (0, "https://json-schema.org/draft/2020-12/schema")
 
 
-def test_progress_is_shown_on_a_terminal_only(monkeypatch):
-    class Terminal(io.StringIO):
-        def isatty(self):
-            return True
+def test_quiet_says_only_what_is_not_as_expected_and_the_sum(place, kvledger):
+    assert kvledger("run", "s.yaml", "-q")[:2] == (0, "1 scenario, 1 as expected\n")
+    Path("s.yaml").write_text(Path("s.yaml").read_text().replace("size: -1", "size: -2"))
+    status, out, _ = kvledger("run", "s.yaml", "--quiet")
+    assert status == 1
+    assert "NOT MET" in out
+    assert "after" not in out
+    assert out.endswith("1 scenario, 0 as expected\n")
 
-    assert Progress(io.StringIO()).watch("s", "v") is None
-    terminal = Terminal()
-    progress = Progress(terminal)
-    clock = iter([0.0, 0.05, 0.5])
-    monkeypatch.setattr("sim.progress.monotonic", lambda: next(clock))
-    notice = progress.watch("retract", "before")
-    notice(1000, 1.0)
-    notice(20000, 12.5)
-    progress.clear()
-    assert terminal.getvalue() == (
-        "\r\x1b[2Kretract before: 20000 events, 12.5 s simulated, 40,000 events/s\r\x1b[2K"
-    )
+
+def test_verbose_says_how_to_play_each_run_again(place, kvledger):
+    status, out, _ = kvledger("run", "s.yaml", "-v")
+    assert status == 0
+    assert [line.strip() for line in out.splitlines() if "again:" in line] == [
+        f"again: kvledger replay out/retract/{variant}/ops.jsonl" for variant in ("before", "after")
+    ]
+
+
+def test_quiet_and_verbose_do_not_go_together(place, kvledger):
+    status, _, err = kvledger("run", "s.yaml", "-q", "-v")
+    assert status == 2
+    assert "not allowed with" in err

@@ -164,7 +164,7 @@ class Driven(RuleBasedStateMachine):
     def begin(self, config: RunConfig) -> None:
         """An engine with its auditor."""
         self.config = config
-        self._stage = Stage(self.aim.identity, config, None, engines=self.aim.engines)
+        self._stage = Stage(self.aim.identity, config, None, engines=self.aim.engines, blames=True)
         self._playing = Playing(self._stage.driver)
         self._over = False
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 
+from sim.blame import blaming
 from sim.cases.watch import Watch
 from sim.clock import PATIENCE, Ending
 from sim.config import RunConfig
@@ -21,7 +22,6 @@ from sim.fuzz.subject import Subject
 from sim.ledger.verdicts import Verdict
 from sim.operations import Operation
 from sim.play import Playing
-from sim.run import blame_policy
 from sim.setup import Stage
 
 
@@ -76,14 +76,11 @@ class Player:
 
         Work that waits at the end is given the time to show that it waits in vain.
         """
-        try:
+        with blaming(self.subject.policy):
             return self._play(config, actions, counted=counted)
-        except Exception as error:
-            blame_policy(error, self.subject.policy)
-            raise
 
     def _play(self, config: RunConfig, actions: Sequence[Timed], *, counted: bool) -> Trial:
-        with Stage(self._identity, config, None, engines=self._engines) as stage:
+        with Stage(self._identity, config, None, engines=self._engines, blames=True) as stage:
             watch: Watch | Reports | None = None
             if counted:
                 engine = stage.engine

@@ -171,13 +171,14 @@ class Auditor:
 
     # -- endings ------------------------------------------------------------------------------------------
 
-    def crash(self, error: EngineCrash) -> Verdict:
-        """The scheduler raised during the open event."""
-        self._ledger.settle()
-        self._view.changed()
-        books = self._books = self._view.books()
-        if self._ledger.fresh or self._misreads:
-            self._submit(books, [])
+    def crash(self, error: EngineCrash, *, look: bool = True) -> Verdict:
+        """The scheduler raised during the open event; `look`: judge first what that left behind."""
+        if look:
+            self._ledger.settle()
+            self._view.changed()
+            books = self._books = self._view.books()
+            if self._ledger.fresh or self._misreads:
+                self._submit(books, [])
         return self._judge.crash(error)
 
     def stuck(self, message: str) -> Verdict:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 
 import pytest
+from helpers import breaking
 from helpers.planted import HeldMissesATokenOfMany
 from hypothesis import settings
 
@@ -103,6 +104,15 @@ def test_a_crash_that_is_known_ends_its_example_only(accept, find, tmp_path):
     assert find(policy=Dies).fault == Fault("crash", "full", "AssertionError: no")
     accept.write_text(f"{KNOWN}  - {{verdict: crash, cause: 'AssertionError: no'}}\n")
     run(accounting_machine(policy=Dies, accept=accept, config=SMALL, settings=QUICK, out=tmp_path), max_examples=20)
+
+
+@pytest.mark.parametrize("policy", [breaking.Raises, breaking.Leaves, breaking.Breaks, breaking.Disagrees])
+def test_what_a_policy_breaks_is_found_like_any_fault(find, policy):
+    found = find(policy=policy, config=SMALL)
+    assert found.fault.verdict == "crash"
+    assert f"policy {policy.__name__}, in " in found.fault.cause
+    assert re.search(rf"kvledger run \S+ --policy \S*breaking.py:{policy.__name__}\n", str(found))
+    assert (found.folder / "events.jsonl").is_file()
 
 
 def test_every_operation_can_be_done_by_hand():

@@ -233,7 +233,7 @@ class Clock:
         reap = self._engine.next_reap()
         if reap is not None:
             self._alarm.at(max(reap, now + _LEAST_NAP))
-        if self._waiting_timeout is not None and self._engine.waiting:
+        if self._waiting_timeout is not None and self._engine.waiting and self._engine.snapshot().waiting:
             self._alarm.at(now + max(self._waiting_timeout, _LEAST_NAP))
         yield self._call
 

@@ -273,8 +273,12 @@ def versions() -> dict[str, str | None]:
 
 def stuck_message(engine: Engine) -> str:
     """What is wrong with an engine that waits for ever."""
-    waiting = engine.snapshot().waiting
-    first = f", the first is {waiting[0]}" if waiting else ""
+    there = engine.snapshot()
+    first = ""
+    if there.chunked is not None and there.chunked not in (there.last_batch or ()):
+        first = f", the first is {there.chunked}, whose prompt is parked half-way"
+    elif there.waiting:
+        first = f", the first is {there.waiting[0]}"
     return f"{engine.waiting} requests wait{first}; {engine.running} run, and nothing to come can change that"
 
 

@@ -14,10 +14,9 @@ from sim.clock import PATIENCE, Ending
 from sim.config import RunConfig
 from sim.driver import Over
 from sim.engines.marks import STEP, Timed
-from sim.engines.model import ModelEngine
 from sim.engines.select import Engines
 from sim.fuzz.faults import Fault, Telling
-from sim.fuzz.occurred import Reports
+from sim.fuzz.occurred import Reports, watching
 from sim.fuzz.subject import Subject
 from sim.ledger.verdicts import Verdict
 from sim.operations import Operation
@@ -81,10 +80,7 @@ class Player:
 
     def _play(self, config: RunConfig, actions: Sequence[Timed], *, counted: bool) -> Trial:
         with Stage(self._identity, config, None, engines=self._engines, blames=True) as stage:
-            watch: Watch | Reports | None = None
-            if counted:
-                engine = stage.engine
-                watch = Watch(engine) if isinstance(engine, ModelEngine) else Reports()
+            watch = watching(stage.engine) if counted else None
             run = _Run(stage, watch)
             ending = run.all(actions, config)
             stage.end(ending)

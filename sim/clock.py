@@ -14,6 +14,7 @@ from typing import Literal
 from simpy import Environment
 
 from sim.alarm import Alarm
+from sim.blame import RAISED
 from sim.clients import OnEnd, Process, bursty, poisson, scripted, single
 from sim.conditions import ENDED, Moment
 from sim.config import RunConfig
@@ -76,7 +77,7 @@ class Clock:
         self._patience = PATIENCE
         self._barren = 0
         self._barren_since_message = 0
-        self._error: Exception | None = None
+        self._error: BaseException | None = None
 
     def run(self) -> Ending:
         """Let the world go until nothing is left to do, or a bound is reached."""
@@ -154,7 +155,7 @@ class Clock:
         except Over:
             self.ending = "crash"
             raise
-        except Exception as error:
+        except RAISED as error:
             # SimPy raises a copy made from `args`, which not every exception survives.
             self._error = error
             raise Over from error
@@ -232,7 +233,7 @@ class Clock:
         reap = self._engine.next_reap()
         if reap is not None:
             self._alarm.at(max(reap, now + _LEAST_NAP))
-        if self._waiting_timeout is not None and self._engine.waiting:
+        if self._waiting_timeout is not None and self._engine.waiting and self._engine.snapshot().waiting:
             self._alarm.at(now + max(self._waiting_timeout, _LEAST_NAP))
         yield self._call
 

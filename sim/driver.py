@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
+from sim.blame import RAISED
 from sim.conditions import Moment
 from sim.engines.protocol import Engine, EngineCrash, StepReport, Terms
 from sim.operations import Operation, Submit
@@ -15,6 +16,10 @@ from sim.operations import Operation, Submit
 if TYPE_CHECKING:
     from sim.ledger.verdicts import Verdict
     from sim.record import Recorder
+
+
+Blame = Callable[[BaseException], "EngineCrash | None"]
+"""What makes a crash of what a user's policy has broken."""
 
 
 class Over(Exception):
@@ -39,8 +44,8 @@ class Auditing(Protocol):
     def end(self) -> tuple[Verdict, ...]:
         """It closes: the verdicts it opened."""
 
-    def crash(self, error: EngineCrash) -> Verdict:
-        """The engine raised during the open event."""
+    def crash(self, error: EngineCrash, *, look: bool = True) -> Verdict:
+        """The engine raised during the open event; `look`: judge first what that left behind."""
 
     def stuck(self, message: str) -> Verdict:
         """Something waits and nothing can ever run."""
@@ -64,6 +69,7 @@ class Driver:
         auditor: Auditing | None = None,
         recorder: Recorder | None = None,
         watch: Callable[[Moment], None] | None = None,
+        blame: Blame | None = None,
     ) -> None:
         self.engine = engine
         self.auditor = auditor
@@ -73,6 +79,7 @@ class Driver:
         self.crashed: EngineCrash | None = None
         self.watch = watch
         self._recorder = recorder
+        self._blame = blame
 
     def advance(self, now: float) -> tuple[str, ...]:
         """Set the engine's clock; a reaper pass that closed something is an event."""
@@ -80,14 +87,17 @@ class Driver:
         now = self.now = round(now, 9)
         try:
             closed = self.engine.advance(now)
-        except EngineCrash as error:
+        except RAISED as error:
             if self._recorder is not None:
                 self._recorder.looked(now)
             self._reaped()
             self._crash(error, "reap")
         if closed:
             self._reaped()
-            first = self._audit()
+            try:
+                first = self._audit()
+            except RAISED as error:
+                self._crash(error, "reap")
             if self._recorder is not None:
                 self._recorder.reaped(self, closed, first)
             self._look()
@@ -118,9 +128,9 @@ class Driver:
             )
         try:
             operation.apply(self.engine)
-        except EngineCrash as error:
+            first = self._audit()
+        except RAISED as error:
             self._crash(error, kind, operation)
-        first = self._audit()
         if self._recorder is not None:
             self._recorder.did(self, kind, operation.request, operation.session, first)
         self._look(submitted=operation.request if isinstance(operation, Submit) else None)
@@ -135,17 +145,24 @@ class Driver:
             report = self.engine.step()
             self.iteration = report.iteration
             first = self._audit()
-        except Exception as error:
+        except RAISED as error:
             if recorder is not None:
                 recorder.failed(self.now)
-            if isinstance(error, EngineCrash):
-                self._crash(error, "step")
-            raise
+            self._crash(error, "step")
         if recorder is not None:
             recorder.stepped(self, report, first)
         if self.watch is not None:
             self._look(ended=report.finished + report.aborted)
         return report
+
+    def finish(self) -> None:
+        """The last recount."""
+        if self.auditor is None:
+            return
+        try:
+            self.auditor.finish()
+        except RAISED as error:
+            self._broken(error)
 
     def _audit(self) -> int:
         """Close the event; the index of the first verdict that it opened."""
@@ -158,14 +175,26 @@ class Driver:
         if self.watch is not None:
             self.watch(Moment(time=self.now, iteration=self.iteration, submitted=submitted, ended=ended))
 
-    def _crash(self, error: EngineCrash, kind: str, operation: Operation | None = None) -> NoReturn:
+    def _crash(self, error: BaseException, kind: str, operation: Operation | None = None) -> NoReturn:
         """Write the event down in which the engine raised, and end the run."""
-        self.crashed = error
-        first = 0
-        if self.auditor is not None:
-            first = len(self.auditor.verdicts)
-            self.auditor.crash(error)
+        first = 0 if self.auditor is None else len(self.auditor.verdicts)
+        crash = self._broken(error)
         if self._recorder is not None:
             request, session = (operation.request, operation.session) if operation else (None, None)
-            self._recorder.did(self, kind, request, session, first, check=str(error))
+            self._recorder.did(self, kind, request, session, first, check=str(crash))
         raise Over from error
+
+    def _broken(self, error: BaseException) -> EngineCrash:
+        """The crash that this is, judged; what is none, and nobody's to blame for, is raised again."""
+        crash: EngineCrash | None = None
+        if isinstance(error, EngineCrash):
+            crash = error
+        elif self._blame is not None:
+            crash = self._blame(error)
+        if crash is None:
+            raise error
+        self.crashed = crash
+        if self.auditor is not None:
+            # Where a policy has broken the model itself, looking at it would only raise once more.
+            self.auditor.crash(crash, look=crash is error)
+        return crash

@@ -16,6 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from sim.blame import blaming
 from sim.engines.layout import Layout, differences
 from sim.engines.marks import Crash, Mark, Timed, Walk
 from sim.engines.protocol import Engine, EngineCrash, Snapshot
@@ -170,7 +171,7 @@ def lockstep(
     """Play a recorded run on two engines until they differ."""
     changes = changes or Changes()
     memory = card_memory(changes.device)
-    with Recorded(path, memory) as recorded:
+    with blaming(changes.policy), Recorded(path, memory) as recorded:
         sides = [Side(recorded, one, changes) for one in engines]
         if sides[0].name == sides[1].name:
             for side, one in zip(sides, engines, strict=True):
@@ -178,7 +179,7 @@ def lockstep(
         outcome = _first_pass(recorded, sides, deep, notice)
     if outcome.unsteady is None:
         return outcome
-    with Recorded(path, memory) as recorded:
+    with blaming(changes.policy), Recorded(path, memory) as recorded:
         difference = _second_pass(recorded, sides, outcome.unsteady)
     if difference is None:
         return outcome

@@ -58,9 +58,11 @@ class Playing:
 
     def ending(self, config: RunConfig) -> Ending:
         """How it ends if nothing more is done: stuck, unless something would happen by itself as time passes."""
-        if not self.waits_in_vain or config.scheduler.waiting_timeout is not None:
+        if not self.waits_in_vain:
             return "done"
-        return "stuck" if self._driver.engine.next_reap() is None else "done"
+        engine = self._driver.engine
+        timed = config.scheduler.waiting_timeout is not None and bool(engine.snapshot().waiting)
+        return "stuck" if not timed and engine.next_reap() is None else "done"
 
 
 def play(

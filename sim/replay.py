@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from sim.blame import blaming
 from sim.config import Audit, RunConfig
 from sim.engines.select import Engines
 from sim.errors import InputError
@@ -43,7 +44,7 @@ def replay(
         identity, config = changed(recorded, changes)
         identity = fitted(path, identity, engines, changes)
         folder = changes.out and folder_of(changes.out, identity.scenario, identity.variant)
-        with Stage(identity, config, folder, f"{path}:1:1", engines) as stage:
+        with blaming(changes.policy), Stage(identity, config, folder, f"{path}:1:1", engines) as stage:
             lines = ((line.time, line.what) for line in recorded.lines())
             ending = play(stage.driver, lines, config, recorded=True, notice=notice)
             stage.end(ending)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import TracebackType
 
+from sim.blame import blaming
 from sim.config import Audit
 from sim.engines.select import Engines
 from sim.engines.sglang.source import by_number
@@ -25,7 +25,7 @@ Notice = Callable[[int, float], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """What the command line changes about scenarios."""
+    """What the command line changes about scenarios; `blames`: as of a `Stage`."""
 
     out: Path | None = None
     release: str | None = None
@@ -36,6 +36,7 @@ class Options:
     audit: Audit | None = None
     policy: str | None = None
     variant: str | None = None
+    blames: bool = False
 
     @property
     def alters(self) -> bool:
@@ -157,35 +158,34 @@ def run_variant(
     folder = None if options.out is None else folder_of(options.out, scenario.name, variant.name)
     identity = _identity(scenario, variant, options)
     place = "" if options.release or options.revert or options.add else str(variant.place)
-    try:
-        with Stage(identity, variant.config, folder, place, engines) as stage:
-            if folder is not None:
-                write_whole(folder / "scenario.yaml", scenario.source_text)
-            injections = Injections(variant.inject, stage.config)
-            points = Points(_points(variant), stage.engine, stage.config.pool.page_size)
-            if _points(variant):
-                stage.driver.watch = points.watch
-            if variant.operations:
-                ending = play(stage.driver, variant.operations, stage.config, notice=notice)
-            else:
-                clock = Clock(
-                    stage.driver, stage.config, workload=variant.workload, injections=injections,
-                    until=variant.until, notice=notice,
-                )  # fmt: skip
-                ending = clock.run()
-            stage.end(ending)
-            unfired = [] if ending in ("crash", "until") else injections.unfired()
-            notes = _notes(scenario, variant, options)
-            if variant.expect is None:
-                return stage.conclude(ending, notes=(*unfired, *notes))
-            unmet = points.unmet() + unfired
-            if stage.config.audit != "off":
-                unmet = unmet_verdicts(variant.expect, stage.verdicts) + unmet
-            expected = tuple(entry_to_json(e) for e in variant.expect.verdicts)
-            return stage.conclude(ending, expected=expected, unmet=tuple(unmet), notes=notes, judged=True)
-    except Exception as error:
-        blame_policy(error, options.policy)
-        raise
+    with (
+        blaming(options.policy),
+        Stage(identity, variant.config, folder, place, engines, blames=options.blames) as stage,
+    ):
+        if folder is not None:
+            write_whole(folder / "scenario.yaml", scenario.source_text)
+        injections = Injections(variant.inject, stage.config)
+        points = Points(_points(variant), stage.engine, stage.config.pool.page_size)
+        if _points(variant):
+            stage.driver.watch = points.watch
+        if variant.operations:
+            ending = play(stage.driver, variant.operations, stage.config, notice=notice)
+        else:
+            clock = Clock(
+                stage.driver, stage.config, workload=variant.workload, injections=injections,
+                until=variant.until, notice=notice,
+            )  # fmt: skip
+            ending = clock.run()
+        stage.end(ending)
+        unfired = [] if ending in ("crash", "until") else injections.unfired()
+        notes = _notes(scenario, variant, options)
+        if variant.expect is None:
+            return stage.conclude(ending, notes=(*unfired, *notes))
+        unmet = points.unmet() + unfired
+        if stage.config.audit != "off":
+            unmet = unmet_verdicts(variant.expect, stage.verdicts) + unmet
+        expected = tuple(entry_to_json(e) for e in variant.expect.verdicts)
+        return stage.conclude(ending, expected=expected, unmet=tuple(unmet), notes=notes, judged=True)
 
 
 def _points(variant: Variant) -> tuple[Point, ...]:
@@ -228,23 +228,3 @@ def _altered(variant: Variant, options: Options) -> Variant:
 
 def _same(one: Variant, other: Variant) -> bool:
     return replace(one, name=other.name) == other
-
-
-def blame_policy(error: Exception, policy: str | None) -> None:
-    """A user's policy that raises is the user's to mend: say where."""
-    if policy is None or isinstance(error, InputError):
-        return
-    file = policy.rpartition(":")[0]
-    line = _line_in(error.__traceback__, Path(file).resolve())
-    if line is not None:
-        what = " ".join(f"{type(error).__name__}: {error}".split())
-        raise InputError(f"{file}:{line}:1: the policy raised {what}; mend it there") from error
-
-
-def _line_in(trace: TracebackType | None, file: Path) -> int | None:
-    line = None
-    while trace is not None:
-        if Path(trace.tb_frame.f_code.co_filename).resolve() == file:
-            line = trace.tb_lineno
-        trace = trace.tb_next
-    return line

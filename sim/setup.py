@@ -6,11 +6,13 @@ import contextlib
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
+from sim.blame import policy_crash
 from sim.config import RunConfig
 from sim.driver import Auditing, Driver
 from sim.engines.protocol import Engine
@@ -132,7 +134,10 @@ def make_remote(
 
 
 class Stage:
-    """One run being made: closes its files whatever ends it."""
+    """One run being made: closes its files whatever ends it.
+
+    `blames`: what a user's policy breaks is a crash, as of a release; otherwise it is raised.
+    """
 
     def __init__(
         self,
@@ -141,6 +146,8 @@ class Stage:
         folder: Path | None,
         place: str = "",
         engines: Engines | None = None,
+        *,
+        blames: bool = False,
     ) -> None:
         self.identity = identity
         self.folder = folder
@@ -159,7 +166,8 @@ class Stage:
         if folder is not None:
             header = {"kvledger": 1, **identity.to_json(), "config": self.config.spelled()}
             self.recorder = Recorder(folder, header, config.pool.sizes)
-        self.driver = Driver(self.engine, self.auditor, self.recorder)
+        blame = partial(policy_crash, policy=identity.policy) if blames else None
+        self.driver = Driver(self.engine, self.auditor, self.recorder, blame=blame)
         self._lone: list[Verdict] = []
 
     def __enter__(self) -> Stage:
@@ -193,7 +201,7 @@ class Stage:
         if ending == "stuck":
             self.auditor.stuck(stuck_message(self.engine))
         if ending != "crash":
-            self.auditor.finish()
+            driver.finish()
 
     def conclude(self, ending: Ending, **judgement: Any) -> Result:
         """Complete the folder and say what the run came to."""
@@ -265,8 +273,12 @@ def versions() -> dict[str, str | None]:
 
 def stuck_message(engine: Engine) -> str:
     """What is wrong with an engine that waits for ever."""
-    waiting = engine.snapshot().waiting
-    first = f", the first is {waiting[0]}" if waiting else ""
+    there = engine.snapshot()
+    first = ""
+    if there.chunked is not None and there.chunked not in (there.last_batch or ()):
+        first = f", the first is {there.chunked}, whose prompt is parked half-way"
+    elif there.waiting:
+        first = f", the first is {there.waiting[0]}"
     return f"{engine.waiting} requests wait{first}; {engine.running} run, and nothing to come can change that"
 
 

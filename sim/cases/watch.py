@@ -125,8 +125,7 @@ class Watch:
             self._count("idle check" if report.kind == "idle" else "busy check")
         if scheduler.chunked is not None:
             self._count("split prompt")
-            last = [] if scheduler.last is None else scheduler.last.reqs
-            if scheduler.memory.swa is not None and scheduler.chunked not in last:
+            if scheduler.memory.swa is not None and scheduler.parked is not None:
                 self._count("parked chunk")
         if self._states is not None:
             self._states.stepped(report)

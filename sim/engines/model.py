@@ -259,8 +259,8 @@ class ModelEngine:
 
     @property
     def waiting(self) -> int:
-        """Requests in the queue."""
-        return len(self.scheduler.waiting)
+        """Requests in the queue, and the one whose prompt is parked half-way."""
+        return len(self.scheduler.waiting) + (self.scheduler.parked is not None)
 
     @property
     def running(self) -> int:

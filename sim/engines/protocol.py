@@ -168,7 +168,7 @@ class Engine(Protocol):
 
     @property
     def waiting(self) -> int:
-        """Requests in the queue."""
+        """Requests in the queue, and the one whose prompt is parked half-way."""
 
     @property
     def running(self) -> int:

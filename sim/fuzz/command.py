@@ -8,7 +8,7 @@ import sys
 from argparse import Namespace
 from time import monotonic
 
-from sim.engines.select import Choice, Engines, release_of
+from sim.engines.select import Choice
 from sim.errors import InputError
 from sim.fuzz.accept import load_accepted
 from sim.fuzz.campaign import Campaign, Made, Plan
@@ -105,17 +105,12 @@ def _plan(args: Namespace, choice: Choice, profile: Profile) -> Plan:
 
 
 def _subject(args: Namespace, choice: Choice) -> Subject:
-    release = args.release
-    if choice.real:
-        if release is not None:
-            raise InputError(f"--release: {choice.spec} is the release that it is; leave --release out, or --engine")
-        # What a scenario of it says: the release of ours that it is, or the nearest there is.
-        with Engines(choice) as engines:
-            release = release_of(engines.source.version)
+    if choice.real and args.release is not None:
+        raise InputError(f"--release: {choice.spec} is the release that it is; leave --release out, or --engine")
     return Subject(
-        release=release or DEFAULT_RELEASE, revert=tuple(sorted(set(args.revert))), add=tuple(sorted(set(args.add))),
-        policy=args.policy, choice=choice,
-    )  # fmt: skip
+        release=args.release or DEFAULT_RELEASE, revert=tuple(sorted(set(args.revert))),
+        add=tuple(sorted(set(args.add))), policy=args.policy, choice=choice,
+    ).at_home()  # fmt: skip
 
 
 def _extent(plan: Plan) -> str:

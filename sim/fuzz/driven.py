@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -13,6 +14,7 @@ from hypothesis.control import current_build_context
 from hypothesis.stateful import RuleBasedStateMachine, initialize
 from hypothesis.strategies import SearchStrategy
 
+from sim.cases.watch import Watch
 from sim.clock import PATIENCE
 from sim.config import RunConfig
 from sim.driver import Over
@@ -22,7 +24,7 @@ from sim.engines.select import Engines
 from sim.fuzz.accept import Accepted
 from sim.fuzz.faults import Fault, Shown, Telling
 from sim.fuzz.handover import hand_over
-from sim.fuzz.occurred import Reports
+from sim.fuzz.occurred import Reports, absent, watching
 from sim.fuzz.strategies import SESSIONS
 from sim.fuzz.subject import Subject
 from sim.ledger.auditor import OurFault
@@ -72,9 +74,11 @@ class Aim:
 
 
 class Driven(RuleBasedStateMachine):
-    """A scheduler that is done something to, and judged after it."""
+    """A scheduler that is done something to, and judged after it; `operations` and `events`: of all examples so far."""
 
     aim: ClassVar[Aim]
+    operations: ClassVar[Counter[str]]
+    events: ClassVar[Counter[str]]
 
     def __init__(self) -> None:
         super().__init__()
@@ -82,7 +86,7 @@ class Driven(RuleBasedStateMachine):
         self.config: RunConfig
         self._stage: Stage
         self._playing: Playing
-        self._reports = Reports()
+        self._watch: Watch | Reports = Reports()
         self._now = 0.0
         self._judged = 0
         self._barren = 0
@@ -164,8 +168,9 @@ class Driven(RuleBasedStateMachine):
     def begin(self, config: RunConfig) -> None:
         """An engine with its auditor."""
         self.config = config
-        self._stage = Stage(self.aim.identity, config, None, engines=self.aim.engines)
+        self._stage = Stage(self.aim.identity, config, None, engines=self.aim.engines, blames=True)
         self._playing = Playing(self._stage.driver)
+        self._watch = watching(self._stage.engine)
         self._over = False
 
     def teardown(self) -> None:
@@ -175,12 +180,31 @@ class Driven(RuleBasedStateMachine):
                 if self._over or not self._playing.waits:
                     break
                 self._do(STEP)
-        if not self._over:
+        ended = not self._over
+        if ended:
             self._over = True
-            self._stage.end(self._playing.ending(self.config))
+            ending = self._playing.ending(self.config)
+            self._watch.events["stuck"] += ending == "stuck"
+            self._stage.end(ending)
+        self._note()
+        if ended:
             self._judge()
-        for kind in (*self._reports.operations, *(k for k, count in self._reports.events.items() if count)):
-            event(kind)
+
+    def _note(self) -> None:
+        """What occurred in this example."""
+        for counts, those in ((self.operations, self._watch.operations), (self.events, self._watch.events)):
+            counts.update(those)
+            for kind, count in those.items():
+                if count:
+                    event(kind)
+
+    @classmethod
+    def missing(cls, *, told: bool = False) -> list[str]:
+        """The kinds of operations and events that have occurred in no example so far.
+
+        `told`: only of those that answers tell, as always of a real release; others may take many thousand examples.
+        """
+        return absent(cls.operations, cls.events, told=told or cls.aim.subject.choice.real)
 
     # -- one after another --------------------------------------------------------------------------------
 
@@ -204,14 +228,14 @@ class Driven(RuleBasedStateMachine):
         """One action, judged; then some iterations."""
         self._there = None
         self.actions.append((self._now, what))
-        self._reports.before(self._now, what)
+        self._watch.before(self._now, what)
         try:
             closed, report = self._playing.do(self._now, what)
-            self._reports.after((closed, report))
+            self._watch.after((closed, report))
             if report is not None:
                 self._barren = 0 if report.progressed else self._barren + 1
         except Over as error:
-            self._reports.died(error)
+            self._watch.died(self._stage.driver.crashed or error)
             self._over = True
         except OurFault as error:
             self._over = True

@@ -69,7 +69,7 @@ def _record(subject: Subject, small: Smallest, folder: Path) -> None:
 
     with (
         Engines(subject.choice) as engines,
-        Stage(subject.identity(folder.name), small.config, folder, engines=engines) as stage,
+        Stage(subject.identity(folder.name), small.config, folder, engines=engines, blames=True) as stage,
     ):
         ending = play(stage.driver, small.actions, small.config)
         stage.end(ending)

@@ -1,17 +1,32 @@
-"""What happened, as far as the answers of an engine tell: for real releases, into which nothing is hooked."""
+"""What happened: inside the model; of a real release, into which nothing is hooked, as far as its answers tell."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
-from sim.cases.kinds import kind_of
+from sim.cases.kinds import EVENTS, OPERATIONS, kind_of
+from sim.cases.watch import Watch
+from sim.engines.model import ModelEngine
+from sim.engines.protocol import Engine
 
 TOLD = (
     "prefill", "decode", "mixed", "idle", "refused admission", "real retract", "busy check", "idle check",
     "crash", "close carried out later", "stuck",
 )  # fmt: skip
 """The kinds of events that can be told from answers."""
+
+
+def watching(engine: Engine) -> Watch | Reports:
+    """What counts on this engine."""
+    return Watch(engine) if isinstance(engine, ModelEngine) else Reports()
+
+
+def absent(operations: Mapping[str, int], events: Mapping[str, int], *, told: bool) -> list[str]:
+    """The kinds of operations and events that never occurred; `told`: only of those that answers tell."""
+    kinds = TOLD if told else EVENTS
+    return [k for k in OPERATIONS if not operations.get(k)] + [k for k in kinds if not events.get(k)]
 
 
 class Reports:

@@ -27,6 +27,8 @@ from sim.setup import choose_release
 
 SEEDS = 5
 KNOWN = Path("scenarios/found/known-sglang-0.5.11.yaml")
+AHEAD = (("clock", "reserved"),)
+"""What 22900 is about: with every other clock the window stays behind the end of a turn, and nothing needs a cap."""
 _APART = 1_000_000
 _KNOWING = 3000
 _SECONDS = 60.0
@@ -114,8 +116,7 @@ def rows(bases: Sequence[Base], jobs: int, fixes: Sequence[int]) -> Iterator[str
                 continue
             yield row(base, fix, base.subject(fix), accepted, jobs)
         if not fixes or 22900 in fixes:
-            clock = (("clock", "committed"),)
-            yield row(base, 22900, base.subject(22900, clock), known(base, jobs, clock), jobs)
+            yield row(base, 22900, base.subject(22900, AHEAD), known(base, jobs, AHEAD), jobs)
 
 
 def row(base: Base, fix: int, subject: Subject, accepted: Accepted, jobs: int) -> str:

@@ -26,6 +26,6 @@ def assert_clean(
     (read,) = load_all([Path(scenario)])
     with Engines(choice) as engines:
         for variant in read.variants.values():
-            result = run_variant(read, variant, Options(policy=policy), engines=engines)
+            result = run_variant(read, variant, Options(policy=policy, blames=True), engines=engines)
             for shown in accepted.news(Telling(variant.operations).faults(result.verdicts, result.frames)):
                 raise AssertionError(f"{read.path}, {variant.name}: {shown.verdict.text()}")

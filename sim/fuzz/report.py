@@ -8,11 +8,11 @@ from dataclasses import asdict
 from textwrap import wrap
 from typing import Any
 
-from sim.cases.kinds import EVENTS, OPERATIONS
+from sim.cases.kinds import OPERATIONS
 from sim.fuzz.campaign import Made, Plan, Tally
 from sim.fuzz.faults import Fault
 from sim.fuzz.found import Found
-from sim.fuzz.occurred import TOLD
+from sim.fuzz.occurred import absent
 
 WIDTH = 100
 _OURS = "please report it with this line"
@@ -26,8 +26,7 @@ def announced(found: Found) -> str:
 
 def missing(plan: Plan, tally: Tally) -> list[str]:
     """The kinds of operations and events that never occurred, of those that can be told."""
-    kinds = TOLD if plan.subject.choice.real else EVENTS
-    return [k for k in OPERATIONS if not tally.operations[k]] + [k for k in kinds if not tally.events[k]]
+    return absent(tally.operations, tally.events, told=plan.subject.choice.real)
 
 
 def lines(plan: Plan, tally: Tally, findings: Sequence[Made]) -> Iterator[str]:

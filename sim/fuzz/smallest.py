@@ -57,6 +57,9 @@ def smallest(player: Player, found: Found, attempts: int) -> Smallest:
     case, fault = found.case, found.fault
 
     def shown(config: RunConfig, actions: Sequence[Timed]) -> int | None:
+        if not actions:
+            # What shows without anything being done is no scenario.
+            return None
         try:
             seen = player.play(config, actions).shows(fault)
         except (InputError, OurFault):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from sim.config import RunConfig
-from sim.engines.select import Choice, Engines
+from sim.engines.select import Choice, Engines, release_of
 from sim.errors import InputError
 from sim.setup import Identity, choose_release
 
@@ -28,10 +28,23 @@ class Subject:
     def check(self) -> None:
         """InputError if there is no such thing."""
         if self.choice.real:
+            from policies.releases import UnknownChoice, check_fixes
+
             with Engines(self.choice) as engines:
                 engines.source  # noqa: B018 - says what is wrong if there is none
+            try:
+                check_fixes(self.revert)
+            except UnknownChoice as error:
+                raise InputError(str(error)) from error
         else:
             choose_release(self.identity("fuzz"))
+
+    def at_home(self) -> Subject:
+        """The same under the release that a scenario of it names: a real one is what it is, or the nearest there is."""
+        if not self.choice.real:
+            return self
+        with Engines(self.choice) as engines:
+            return replace(self, release=release_of(engines.source.version) or DEFAULT_RELEASE)
 
     def identity(self, scenario: str) -> Identity:
         """Who a run of it is, in what it leaves."""

@@ -8,20 +8,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 
+from sim.blame import blaming
 from sim.cases.watch import Watch
 from sim.clock import PATIENCE, Ending
 from sim.config import RunConfig
 from sim.driver import Over
 from sim.engines.marks import STEP, Timed
-from sim.engines.model import ModelEngine
 from sim.engines.select import Engines
 from sim.fuzz.faults import Fault, Telling
-from sim.fuzz.occurred import Reports
+from sim.fuzz.occurred import Reports, watching
 from sim.fuzz.subject import Subject
 from sim.ledger.verdicts import Verdict
 from sim.operations import Operation
 from sim.play import Playing
-from sim.run import blame_policy
 from sim.setup import Stage
 
 
@@ -76,18 +75,12 @@ class Player:
 
         Work that waits at the end is given the time to show that it waits in vain.
         """
-        try:
+        with blaming(self.subject.policy):
             return self._play(config, actions, counted=counted)
-        except Exception as error:
-            blame_policy(error, self.subject.policy)
-            raise
 
     def _play(self, config: RunConfig, actions: Sequence[Timed], *, counted: bool) -> Trial:
-        with Stage(self._identity, config, None, engines=self._engines) as stage:
-            watch: Watch | Reports | None = None
-            if counted:
-                engine = stage.engine
-                watch = Watch(engine) if isinstance(engine, ModelEngine) else Reports()
+        with Stage(self._identity, config, None, engines=self._engines, blames=True) as stage:
+            watch = watching(stage.engine) if counted else None
             run = _Run(stage, watch)
             ending = run.all(actions, config)
             stage.end(ending)

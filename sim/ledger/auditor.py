@@ -171,23 +171,24 @@ class Auditor:
 
     # -- endings ------------------------------------------------------------------------------------------
 
-    def crash(self, error: EngineCrash) -> Verdict:
-        """The scheduler raised during the open event."""
-        self._ledger.settle()
-        self._view.changed()
-        books = self._books = self._view.books()
-        if self._ledger.fresh or self._misreads:
-            self._submit(books, [])
+    def crash(self, error: EngineCrash, *, look: bool = True) -> Verdict:
+        """The scheduler raised during the open event; `look`: judge first what that left behind."""
+        if look:
+            self._ledger.settle()
+            self._view.changed()
+            books = self._books = self._view.books()
+            if self._ledger.fresh or self._misreads:
+                self._submit(books, [])
         return self._judge.crash(error)
 
     def stuck(self, message: str) -> Verdict:
         """Work waits and nothing can ever run."""
-        waiting = self._scheduler.waiting
-        first = waiting[0] if waiting else None
+        scheduler = self._scheduler
+        first = scheduler.parked or next(iter(scheduler.waiting), None)
         session = first.session.name if first is not None and first.session is not None else None
         rid = first.rid if first is not None else None
         self._judge.books = self._books
-        return self._judge.stuck(message, rid, session, len(waiting), self._scheduler.short)
+        return self._judge.stuck(message, rid, session, self._engine.waiting, scheduler.short)
 
     def finish(self) -> None:
         """The run is over: recount once more."""

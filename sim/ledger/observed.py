@@ -122,9 +122,10 @@ class ObservedAuditor:
 
     # -- endings ------------------------------------------------------------------------------------------
 
-    def crash(self, error: EngineCrash) -> Verdict:
-        """The engine raised during the open event."""
-        self._look(crashed=True)
+    def crash(self, error: EngineCrash, *, look: bool = True) -> Verdict:
+        """The engine raised during the open event; `look`: judge first what that left behind."""
+        if look:
+            self._look(crashed=True)
         return self._judge.crash(error)
 
     def stuck(self, message: str) -> Verdict:

@@ -163,6 +163,7 @@ class PrefillAdder:
             room = min(room, self.rem_window - self.page)
         if room <= 0:
             if self._apart:
+                self.short = "full" if self.rem_total <= 0 else "swa"
                 return req
             room = self.rem_chunk
         truncated = req.extend_len > room

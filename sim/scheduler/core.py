@@ -131,6 +131,14 @@ class Scheduler:
             if session.node is not None:
                 yield session.node
 
+    @property
+    def parked(self) -> Req | None:
+        """The request whose split prompt is in no batch: it found too little memory to go on."""
+        chunked, last = self.chunked, self.last
+        if chunked is None or (last is not None and any(req is chunked for req in last.reqs)):
+            return None
+        return chunked
+
     # -- the queue ----------------------------------------------------------------------------------------
 
     def submit(self, spec: Request) -> Req:

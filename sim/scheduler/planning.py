@@ -104,6 +104,7 @@ def _new_prefill(scheduler: Scheduler) -> tuple[Batch, int] | None:
         chunked.fill_len = chunked.seqlen
         chunked.extend_len = chunked.fill_len - len(chunked.prefix)
         scheduler.chunked = adder.add_chunked(chunked)
+        scheduler.short = adder.short
     _admit(scheduler, adder)
     if not adder.can_run:
         return None

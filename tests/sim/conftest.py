@@ -178,7 +178,7 @@ class ScriptedAuditor:
         self.verdicts += opened
         return opened
 
-    def crash(self, error):
+    def crash(self, error, *, look=True):
         self.verdicts.append(a_verdict(verdict="crash", event=self._event, message=str(error)))
         return self.verdicts[-1]
 

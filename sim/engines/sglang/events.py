@@ -129,6 +129,17 @@ def listening_adder(modules: Any) -> type:
                 listener.short = self.looked_at
             return added
 
+        def add_chunked_req(self, req: Any) -> Any:
+            """As the release; a chunk that is parked found too little memory."""
+            left = super().add_chunked_req(req)
+            parked = left is req and all(added is not req for added in self.can_run_list)
+            self.tree_cache.listener.short = self._lacking() if parked else None
+            return left
+
+        def _lacking(self) -> str:
+            """The pool for want of which a chunk is parked."""
+            return "full" if super().rem_total_tokens <= 0 else "swa"
+
         def preempt_to_schedule(self, req: Any, server_args: Any) -> Any:
             """As the release, and tell who had to go."""
             before, already = list(self.running_batch.reqs), len(self.preempt_list)

@@ -28,7 +28,7 @@ from sim.engines.sglang.host import host_of
 from sim.engines.sglang.interventions import expire, force, pause_all, pause_named
 from sim.engines.sglang.loop import Loop
 from sim.engines.sglang.reaper import Reaper
-from sim.engines.sglang.snapshots import layout_of, snapshot_of
+from sim.engines.sglang.snapshots import layout_of, parked, snapshot_of
 from sim.engines.sglang.speculation import SpeculativeV2
 from sim.engines.sglang.terms import Books
 from sim.world import Ints
@@ -229,8 +229,8 @@ class RealEngine:
 
     @property
     def waiting(self) -> int:
-        """Requests in the queue."""
-        return len(self.scheduler.waiting_queue)
+        """Requests in the queue, and the one whose prompt is parked half-way."""
+        return len(self.scheduler.waiting_queue) + (parked(self.scheduler) is not None)
 
     @property
     def running(self) -> int:

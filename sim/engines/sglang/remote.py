@@ -203,7 +203,7 @@ class RemoteEngine:
 
     @property
     def waiting(self) -> int:
-        """Requests in the queue."""
+        """Requests in the queue, and the one whose prompt is parked half-way."""
         waiting: int = self._state[1]
         return waiting
 

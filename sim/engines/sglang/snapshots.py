@@ -31,6 +31,12 @@ def snapshot_of(scheduler: Any, terms: dict[str, Terms]) -> Snapshot:
     )
 
 
+def parked(scheduler: Any) -> Any:
+    """The request whose split prompt is in no batch: it found too little memory to go on; None if there is none."""
+    chunked, last = scheduler.chunked_req, scheduler.last_batch
+    return None if chunked is None or (last is not None and any(req is chunked for req in last.reqs)) else chunked
+
+
 def _session(name: str, session: Any, slot: Any) -> SessionState:
     history = 0
     for node in session.req_nodes.values():

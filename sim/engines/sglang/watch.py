@@ -19,6 +19,7 @@ from sim.engines.sglang.memory import Memory
 from sim.engines.sglang.miscounts import miscounts
 from sim.engines.sglang.owners import Owners, session_name
 from sim.engines.sglang.recount import Recount
+from sim.engines.sglang.snapshots import parked
 from sim.ledger.findings import Breach, PoolCount
 from sim.ledger.owners import Tag
 
@@ -80,9 +81,10 @@ class Watch:
             self._canary.read_back(self._scheduler.session_controller.sessions)
             self._texts(seen, "reread")
         self._whom(seen)
-        if self._scheduler.waiting_queue:
-            first, short = self._scheduler.waiting_queue[0], self._scheduler.listener.short
-            seen["waiting"] = [first.rid, session_name(first), len(self._scheduler.waiting_queue), short]
+        if self._engine.waiting:
+            first = parked(self._scheduler) or self._scheduler.waiting_queue[0]
+            short = self._scheduler.listener.short
+            seen["waiting"] = [first.rid, session_name(first), self._engine.waiting, short]
         return seen
 
     def _thorough(self, op: str) -> bool:

@@ -10,7 +10,7 @@ from helpers.randomcase import draw_case
 from helpers.randomrun import Player, improvised
 from helpers.rig import Rig
 
-from sim.config import SpeculativeConfig
+from sim.config import SpeculativeConfig, SwaConfig
 from sim.engines.protocol import Progress, SessionState, Snapshot, Terms
 
 ROOT = Path(__file__).parents[3]
@@ -49,6 +49,20 @@ def test_the_snapshot_in_the_middle():
     assert (seen.waiting, seen.running, seen.chunked, seen.last_batch) == (("late",), ("r",), "long", ("long",))
     assert seen.pools["full"] == Terms(1000 - 9 - 16, 0, 8, 0, 1 + 16, 1000)
     assert seen.free_rows == 6
+
+
+def test_who_is_parked_waits_though_no_queue_has_it():
+    rig = Rig(tokens=200, swa=SwaConfig(tokens=38, window=16), chunked_prefill=16, overlap=False, radix=False)
+    rig.open("a")
+    rig.run_turn("a/1", 20, 1)
+    rig.send("r", 60, 4)
+    waits = []
+    for _ in range(4):
+        rig.step()
+        waits.append((rig.engine.waiting, rig.engine.running, rig.engine.snapshot().waiting))
+    assert waits == [(0, 1, ()), (0, 1, ()), (1, 0, ()), (1, 0, ())]
+    rig.send("late", 60, 4)
+    assert rig.engine.waiting == 2
 
 
 def test_a_session_that_has_not_begun_holds_nothing():

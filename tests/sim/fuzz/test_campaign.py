@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
+from helpers import breaking
 
 from sim.cases.pools import startable
+from sim.errors import InputError
+from sim.fuzz import assert_clean
 from sim.fuzz.accept import Accepted, KnownFault
 from sim.fuzz.campaign import LENGTH, Campaign, Made, Plan, case_of, play
 from sim.fuzz.found import Found, Kept
 from sim.fuzz.report import lines, summary
 from sim.fuzz.smallest import can_be_written
 from sim.fuzz.subject import Subject
+from sim.fuzz.trial import Player
+from sim.ledger.auditor import OurFault
 
 WITHOUT = Subject(revert=(22862,))
 PLAN = Plan(subject=WITHOUT, first_seed=1, cases=40, jobs=2, attempts=300)
@@ -124,3 +130,48 @@ def test_every_drawn_configuration_is_one_of_a_scenario(release):
         config = case_of(seed, release).config
         assert startable(config, release)
         assert can_be_written(subject, config), config
+
+
+BROKEN = {
+    "Raises": "ValueError: no (policy Raises, in released)",
+    "Leaves": "SystemExit: enough (policy Leaves, in released)",
+    "Breaks": "TypeError: ",
+    "Disagrees": "OurFault: ",
+}
+
+
+@pytest.mark.usefixtures("in_process", "undrawn")
+@pytest.mark.parametrize("policy", BROKEN)
+def test_what_a_policy_breaks_is_found_like_any_fault(policy, tmp_path):
+    subject = Subject(policy=f"{breaking.__file__}:{policy}")
+    plan = replace(PLAN, subject=subject, first_seed=0, cases=12, only=frozenset({"crash"}), out=tmp_path)
+    campaign, found, made = run(plan)
+    assert campaign.tally.ours == []
+    one = next(n for n, news in enumerate(found) if f"policy {policy}, in " in news.fault.cause)
+    assert found[one].fault.cause.startswith(BROKEN[policy])
+    small, left = made[one].small, made[one].left
+    assert small.operations < small.drawn
+    assert small.operations <= 6
+    assert left.problem is None
+    assert policy in (left.folder / "verdicts.json").read_text()
+    with pytest.raises(AssertionError, match=f"policy {policy}, in "):
+        assert_clean(left.folder / "scenario.yaml", policy=subject.policy)
+    accept = tmp_path / "known.yaml"
+    accept.write_text(json.dumps({"faults": [{"verdict": "crash", "cause": small.fault.cause}]}))
+    assert_clean(left.folder / "scenario.yaml", policy=subject.policy, accept=[accept])
+
+
+@pytest.mark.usefixtures("in_process")
+@pytest.mark.parametrize("policy", [None, f"{breaking.__file__}:Raises"])
+def test_a_fault_of_ours_is_ours_whether_or_not_a_policy_is_in_use(policy, monkeypatch):
+    def broken(*given, **named):
+        raise OurFault("they differ")
+
+    monkeypatch.setattr(Player, "_play", broken)
+    plan = replace(PLAN, subject=Subject(policy=policy), cases=2)
+    if policy is None:
+        campaign, found, _ = run(plan)
+        assert (found, campaign.tally.ours) == ([], ["seed 1: they differ", "seed 2: they differ"])
+    else:
+        with pytest.raises(InputError, match=r"breaking.py:\d+:1: under this policy the model raised OurFault"):
+            run(plan)

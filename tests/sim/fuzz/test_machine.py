@@ -5,18 +5,23 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+from helpers import breaking
 from helpers.planted import HeldMissesATokenOfMany
+from helpers.sources import source_of
 from hypothesis import settings
 
 from policies.tail import FreedAtResume
 from policies.user import PolicyError
+from sim.cases.kinds import EVENTS, OPERATIONS
 from sim.config import PoolConfig, RunConfig, SchedulerConfig
 from sim.engines.protocol import Request
 from sim.errors import InputError
 from sim.fuzz import AccountingFault, accounting_machine
 from sim.fuzz.faults import Fault
+from sim.fuzz.occurred import TOLD
 from sim.fuzz.strategies import configs
 from sim.run import Options, run_paths
 from sim.scheduler.streaming import require
@@ -105,6 +110,65 @@ def test_a_crash_that_is_known_ends_its_example_only(accept, find, tmp_path):
     run(accounting_machine(policy=Dies, accept=accept, config=SMALL, settings=QUICK, out=tmp_path), max_examples=20)
 
 
+@pytest.mark.parametrize("policy", [breaking.Raises, breaking.Leaves, breaking.Breaks, breaking.Disagrees])
+def test_what_a_policy_breaks_is_found_like_any_fault(find, policy):
+    found = find(policy=policy, config=SMALL)
+    assert found.fault.verdict == "crash"
+    assert f"policy {policy.__name__}, in " in found.fault.cause
+    assert re.search(rf"kvledger run \S+ --policy \S*breaking.py:{policy.__name__}\n", str(found))
+    assert (found.folder / "events.jsonl").is_file()
+
+
+FOUND = Path(__file__).parents[3] / "scenarios/found/known-sglang-0.5.11.yaml"
+
+
+def test_a_real_release_shows_nothing_but_what_is_known_of_it(tmp_path):
+    source_of("0.5.11")
+    machine = accounting_machine(engine="sglang==0.5.11", accept=FOUND, settings=QUICK, out=tmp_path)
+    run(machine, max_examples=12)
+    machine.TestCase.tearDownClass()
+    assert list(tmp_path.iterdir()) == []
+    assert "step" not in machine.missing()
+    assert set(machine.missing()) <= {*OPERATIONS, *TOLD}
+
+
+def test_a_fix_that_is_taken_out_of_a_real_release_is_missed(find):
+    source_of("0.5.11")
+    found = find(engine="sglang==0.5.11", revert=[22862], config=SMALL, attempts=40)
+    assert re.search(r"kvledger run \S+ --engine sglang==0.5.11\n", str(found))
+    assert "22862" in str(found).partition("goes away with ")[2].partition("\n")[0]
+    assert "release: sglang-0.5.11" in (found.folder / "scenario.yaml").read_text()
+
+
+def test_a_scenario_of_a_real_release_names_the_one_that_it_is():
+    source_of("0.5.10.post1")
+    assert accounting_machine(engine="sglang==0.5.10.post1").aim.subject.release == "sglang-0.5.10"
+
+
+def test_what_never_occurred_can_be_said(accept, tmp_path):
+    machine = accounting_machine(accept=accept, config=SMALL, settings=QUICK, out=tmp_path)
+    assert machine.missing() == [*OPERATIONS, *EVENTS]
+    run(machine, max_examples=10)
+    assert machine.operations["step"] >= machine.events["prefill"] > 0
+    assert not {"step", "prefill", "decode"} & set(machine.missing())
+    assert "window passed, decoding" in machine.missing()
+    assert set(machine.missing(told=True)) <= {*OPERATIONS, *TOLD}
+
+
+@pytest.mark.parametrize("profile", ["ci", "soak"])
+def test_a_long_run_fails_at_its_end_where_something_never_occurred(profile, accept, tmp_path):
+    machine = accounting_machine(accept=FOUND, settings=profile, out=tmp_path)
+    few = settings(machine.TestCase.settings, max_examples=2, database=None, derandomize=True)
+    machine.TestCase.settings = few
+    with pytest.raises(AssertionError, match=r"\d+ kinds did not occur: .*; play more, or see why they cannot") as told:
+        machine.TestCase("runTest").runTest()
+    assert ("window passed, decoding" in str(told.value)) == (profile == "soak")
+    limited = accounting_machine(accept=FOUND, config=SMALL, settings=profile, out=tmp_path)
+    limited.TestCase.settings = few
+    limited.TestCase("runTest").runTest()
+    assert limited.missing()
+
+
 def test_every_operation_can_be_done_by_hand():
     machine = accounting_machine(config=SMALL)()
     machine.begin(SMALL)
@@ -126,6 +190,10 @@ def test_every_operation_can_be_done_by_hand():
         ({"policy": "none.py:None"}, "none.py: no such file; write FILE.py:CLASS"),
         ({"policy": Request}, "fails when it is made"),
         ({"accept": "none.yaml"}, "none.yaml"),
+        ({"engine": "sglang==9.9.9"}, "kvledger oracle fetch 9.9.9"),
+        ({"engine": "sglang==0.5.11", "release": "sglang-0.5.11"}, "release: sglang==0.5.11 is the release that it is"),
+        ({"engine": "sglang==0.5.11", "policy": "mine.py:X"}, "policy: sglang==0.5.11 is the release that it is"),
+        ({"engine": "sglang==0.5.11", "add": [22753]}, "add: sglang==0.5.11 is the release that it is; leave add out"),
         ({"engine": "vllm"}, "--engine vllm: there is no such engine; write model"),
     ],
 )

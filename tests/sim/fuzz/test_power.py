@@ -6,9 +6,12 @@ import pytest
 
 from sim.fuzz import power
 from sim.fuzz.accept import Accepted
+from sim.fuzz.campaign import Campaign, Plan, case_of
 from sim.fuzz.faults import Fault
+from sim.fuzz.found import Kept
 from sim.fuzz.power import Base, Search, search
 
+SEEDS = 300
 FOUNDING = {22753, 22790, 22862, 22900, 23327}
 OLD, NEW = Base(release="sglang-0.5.10"), Base(release="sglang-0.5.11")
 
@@ -50,7 +53,21 @@ def test_a_row_has_the_medians(monkeypatch):
 def test_what_two_seeds_do_not_find_is_given_up(monkeypatch):
     tried = []
     monkeypatch.setattr(power, "search", lambda *given: tried.append(given))
-    subject = NEW.subject(22900, (("clock", "committed"),))
+    subject = NEW.subject(22900, power.AHEAD)
     line = power.row(NEW, 22900, subject, Accepted(), 2)
-    assert line == "| sglang-0.5.11 | 22900, clock: committed | 0 of 2 | – | – | – | – | – |"
+    assert line == "| sglang-0.5.11 | 22900, clock: reserved | 0 of 2 | – | – | – | – | – |"
     assert len(tried) == 2
+
+
+@pytest.mark.usefixtures("in_process")
+def test_the_cap_of_the_cursor_is_missed_with_the_clock_that_runs_ahead_and_with_no_other():
+    cases = (case_of(seed, NEW.release) for seed in range(SEEDS))
+    kept = [Kept(origin="", case=c) for c in cases if c.config.pool.swa and c.config.scheduler.speculative]
+
+    def shown(*missing, clock):
+        subject = NEW.subject(*missing, decide=(("clock", clock),))
+        return Campaign(Plan(subject=subject, first_seed=0, cases=0, kept=tuple(kept), jobs=1)).unknown()
+
+    ((_, ahead),) = power.AHEAD
+    assert any(f.verdict == "watermark" and f.pool == "swa" for f in shown(22900, clock=ahead) - shown(clock=ahead))
+    assert shown(22900, clock="committed") == shown(clock="committed")

@@ -31,6 +31,14 @@ ROOMS = {
         "{tokens: 400, rows: 8, swa: {tokens: 200, window: 300}}", "\n  - {request: r, prompt: 20, output: 250}", "swa",
     ),
 }  # fmt: skip
+PARKED = (
+    "{{tokens: 200, rows: 4, swa: {{tokens: 38, window: 16}}}}",
+    """
+  - {{session: a, turns: [{{prompt: 20, output: 1}}], timeout: {timeout}}}
+  - {{request: r, prompt: 60, output: 4, at: 1s}}
+""",
+    "{{chunked_prefill: 16, radix: false, overlap: false, waiting_timeout: {waiting}}}",
+)
 REFUSED = "\n  - {request: r, prompt: 20, output: 6}\ninject: [{refuse: r, times: 1, at: 0s}]"
 
 
@@ -83,6 +91,25 @@ def test_who_waits_for_ever_waits_for_the_pool_that_admission_found_short(releas
     assert (stuck.pool, stuck.size) == (short, 1)
     assert f"admission finds no room in the {short} pool" in stuck.message
     assert told(real) == told(model)
+
+
+@pytest.mark.parametrize("waiting", ["null", "5s"])
+def test_a_parked_prompt_that_nothing_can_continue_is_stuck_though_no_queue_has_it(waiting, play):
+    pool, workload, scheduler = (part.format(timeout="null", waiting=waiting) for part in PARKED)
+    model, real = play("sglang-0.5.11", pool, workload, scheduler)
+    stuck = model[-1]
+    assert (stuck.verdict, stuck.pool, stuck.size, stuck.request) == ("stuck", "swa", 1, "r")
+    assert stuck.cause.what == (
+        "1 requests wait, the first is r, whose prompt is parked half-way; 0 run, and nothing to come can change that: "
+        "admission finds no room in the swa pool"
+    )
+    assert told(real) == told(model)
+
+
+def test_a_parked_prompt_goes_on_when_the_session_that_holds_its_window_is_closed(play):
+    pool, workload, scheduler = (part.format(timeout="9s", waiting="null") for part in PARKED)
+    for verdicts in play("sglang-0.5.11", pool, workload, scheduler):
+        assert "stuck" not in {v.verdict for v in verdicts}
 
 
 @pytest.mark.parametrize("release", RELEASES)

@@ -41,6 +41,17 @@ TERM_STYLES = {
     "uncached": TermStyle("#e69f00", "\\\\\\\\"),
 }
 
+OWNER_STYLES = {
+    "free": TERM_STYLES["available"],
+    "evictable": TERM_STYLES["evictable"],
+    "protected": TERM_STYLES["protected"],
+    "held by a session": TERM_STYLES["session_held"],
+    "in use": TERM_STYLES["uncached"],
+    "nobody's": TermStyle(TRUTH, "xxxx"),
+    "doubly owned": TermStyle(INK, "+++"),
+}
+"""By class of owner, in the order of the codes of slots.npz; each account's colour is that of its slots."""
+
 _RC: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "kvledger",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
-from typing import Any
+from typing import Any, Literal
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -37,7 +37,10 @@ _PARTS = {
     "in use, reserved": TermStyle(TERM_STYLES["uncached"].color, "", 0.35),
     "held, reserved": TermStyle(TERM_STYLES["session_held"].color, "", 0.35),
 }
-_FRAMES = {"named": ("-", "names a slot of the cause"), "lost": (":", "named it just before")}
+_FRAMES: dict[str, tuple[Literal["-", ":"], str]] = {
+    "named": ("-", "names a slot of the cause"),
+    "lost": (":", "named it just before"),
+}
 _SAID = {
     "protected": "[0, p) owned by the tree",
     "in use": "[p, c) of the running turn",

@@ -38,7 +38,8 @@ class SlotMap:
     def bins_of(self, slots: Sequence[int]) -> Ints:
         """The bins that these slots are in, those that the pool has, in order."""
         bins = np.unique((np.array(slots, dtype=np.int64) - self.first) // self.unit)
-        return bins[(bins >= 0) & (bins < self.codes.shape[1])]
+        there: Ints = bins[(bins >= 0) & (bins < self.codes.shape[1])]
+        return there
 
     @property
     def used(self) -> tuple[int, int]:
@@ -111,12 +112,12 @@ def _lines(codes: Codes, each: int) -> Codes:
     packed = packed.reshape(len(codes), -1, each)
     counts = np.stack([(packed == code).sum(axis=2) for code in range(NOBODY)])
     bad = packed.max(axis=2)
-    return np.where(bad >= NOBODY, bad, counts.argmax(axis=0)).astype(np.uint8)
+    return np.asarray(np.where(bad >= NOBODY, bad, counts.argmax(axis=0)), dtype=np.uint8)
 
 
 def runs_in(shown: Grid) -> int:
     """How many runs along the events the cells make: what it would take to draw each as a box."""
-    return int(np.count_nonzero(np.diff(shown.codes.astype(np.int8), axis=0))) + shown.codes.shape[1]
+    return int(np.count_nonzero(np.diff(shown.codes.astype(np.int8), axis=0)) + shown.codes.shape[1])
 
 
 def boxes_of(shown: Grid, code: int) -> list[tuple[float, float, float, float]]:

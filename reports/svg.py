@@ -38,7 +38,8 @@ def inline_svg(document: str, label: str) -> str:
 
 
 def save(figure: Figure, document: str, stem: Path) -> None:
-    """Write the drawing as STEM.svg and STEM.png."""
+    """Write the drawing as STEM.svg and STEM.png; it is laid out already, which is half of the work."""
+    figure.set_layout_engine("none")
     stem.parent.mkdir(parents=True, exist_ok=True)
     stem.with_name(f"{stem.name}.svg").write_text(document, encoding="utf-8")
     with look():

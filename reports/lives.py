@@ -17,9 +17,8 @@ ENDS = ("finished", "aborted", "refused", "closed")
 MARKS = {"retract": "R", "abort": "A", "close": "C", "reap": "T", "refuse": "F"}
 _ADVICE = "run the scenario again with --out"
 _OF_STEP = {"retracted": "retract", "aborted": "abort", "refused": "refuse"}
-_TELLING = tuple(f'"kind":"{kind}"' for kind in ("abort", "retract", "close", "reap")) + tuple(
-    f'"{name}":[' for name in _OF_STEP
-)
+_TELLING = tuple(f'"{word}"' for word in ("abort", "retract", "close", "reap", *_OF_STEP))
+"""A line without any of these need not be taken apart."""
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ _TITLE_POINTS = 26.0
 _COLUMNS = 480
 _LINES_PER_POINT = 2
 _MOST_RUNS = 2500
-_MOST_HATCHED = 1000
+_MOST_WRONG = 1000
 _LEAST_FRAME = 0.012
 _EACH_NAMED = 8
 _TICKS = 6
@@ -55,7 +55,7 @@ def slotmap_figure(run: Run, maps: Mapping[str, SlotMap]) -> Figure:
         shown = grid(slots, end, wide=_COLUMNS, high=int(_LINES_PER_POINT * points))
         present |= set(np.unique(shown.codes).tolist())
         _dress(ax, slots, shown)
-        _fill(ax, shown)
+        _fill(ax, slots, shown, end)
         headroom(ax, levels_of(marks[pool]), points)
         framed |= _frame(ax, slots, of_pool[pool], end)
         draw_marks(ax, marks[pool])
@@ -101,30 +101,34 @@ def _dress(ax: Axes, slots: SlotMap, shown: Grid) -> None:
     ax.set_xlim(float(shown.events[0]), float(shown.events[-1]))
 
 
-def _fill(ax: Axes, shown: Grid) -> None:
+def _fill(ax: Axes, slots: SlotMap, shown: Grid, end: float) -> None:
     """Boxes with hatches, or one picture where they would be too many; what is wrong is a box in any case."""
-    few = runs_in(shown) <= _MOST_RUNS
-    if not few:
+    if runs_in(shown) <= _MOST_RUNS:
+        for code in range(NOBODY):
+            _boxes(ax, boxes_of(shown, code), code)
+    else:
         _picture(ax, shown)
-    for code in range(len(OWNER_STYLES)) if few else (NOBODY, DOUBLE):
-        _boxes(ax, boxes_of(shown, code), code)
+    for code in (NOBODY, DOUBLE):
+        _boxes(ax, _wrong(slots, shown, end, code), code)
+
+
+def _wrong(slots: SlotMap, shown: Grid, end: float, code: int) -> list[Box]:
+    """The boxes of what is lost, or double: in ever larger cells where it is everywhere."""
+    found = boxes_of(shown, code)
+    wide, high = len(shown.events) - 1, len(shown.slots) - 1
+    while len(found) > _MOST_WRONG:
+        wide, high = max(1, wide // 2), max(1, high // 2)
+        found = boxes_of(grid(slots, end, wide=wide, high=high), code)
+    return found
 
 
 def _boxes(ax: Axes, found: Sequence[Box], code: int) -> None:
     if not found:
         return
-    hatched = len(found) <= _MOST_HATCHED
     name, style = list(OWNER_STYLES.items())[code]
     edge = None if code < NOBODY else PAPER if code == DOUBLE else INK
-    patch = boxes(
-        ax,
-        found,
-        face=style.color,
-        hatch=style.hatch if hatched else "",
-        alpha=style.alpha,
-        edge=edge,
-        zorder=1 if code < NOBODY else 2,
-    )
+    above = 1 if code < NOBODY else 2
+    patch = boxes(ax, found, face=style.color, hatch=style.hatch, alpha=style.alpha, edge=edge, zorder=above)
     patch.set_label(f"_{name}")
 
 
@@ -159,14 +163,16 @@ def _frame(ax: Axes, slots: SlotMap, numbered: Sequence[tuple[int, Verdict]], en
     """Frames that are seen even around one slot of a thousand; whether there are any."""
     (left, right), (low, high) = ax.get_xlim(), ax.get_ylim()
     wide, tall = _LEAST_FRAME * (right - left), _LEAST_FRAME * (high - low)
-    found = [frame for _, verdict in numbered for frame in frames(slots, verdict, end)]
+    found = dict.fromkeys(frame for _, verdict in numbered for frame in frames(slots, verdict, end))
+    drawn = []
     for (x0, y0, x1, y1), code in found:
         grow = max(0.0, (tall - (y1 - y0)) / 2)
-        box = (x0, y0 - grow, max(x1, x0 + wide), y1 + grow)
+        drawn.append((x0, y0 - grow, max(x1, x0 + wide), y1 + grow))
         if grow and code:
-            _boxes(ax, [box], code)
-        boxes(ax, [box], face="none", edge=INK, width=1.4, zorder=5).set_label("_framed")
-    return bool(found)
+            _boxes(ax, drawn[-1:], code)
+    if drawn:
+        boxes(ax, drawn, face="none", edge=INK, width=1.4, zorder=5).set_label("_framed")
+    return bool(drawn)
 
 
 def _legend(figure: Figure, present: set[int], marks: Sequence[Mark], framed: bool) -> None:

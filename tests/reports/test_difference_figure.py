@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reports.condition import CONDITIONS, condition_of, stretches
@@ -112,6 +112,7 @@ def test_books_and_truth_give_the_condition(delta: int, lost: int, extra: int, w
 
 
 @given(st.integers(0, 1000), st.integers(1, 3000))
+@settings(deadline=None)
 def test_the_ribbon_of_a_long_run_loses_no_condition(seed: int, length: int) -> None:
     rng = np.random.default_rng(seed)
     rare = rng.random((3, length)) < 0.01

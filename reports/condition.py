@@ -11,7 +11,7 @@ from matplotlib.patches import Patch
 from reports.columns import Runs, edges_of, runs_of, worst
 from reports.series import Ints, Series
 from reports.shapes import boxes
-from reports.style import BOOKS, INK, PAPER, TRUTH
+from reports.style import BOOKS, INK, ON_BRIGHT, PAPER, TRUTH
 
 RIBBON_POINTS = 11.0
 _COLUMNS = 400
@@ -30,9 +30,9 @@ class Condition:
 
 
 CONDITIONS = {
-    1: Condition("false alarm", "false alarm: books off, memory fine", BOOKS, INK),
-    2: Condition("real", "real: memory wrong, and the books show it", TRUTH, INK, "////"),
-    3: Condition("real, miscounted", "real, and the books show another amount", TRUTH, INK, "xxxx"),
+    1: Condition("false alarm", "false alarm: books off, memory fine", BOOKS, ON_BRIGHT),
+    2: Condition("real", "real: memory wrong, and the books show it", TRUTH, ON_BRIGHT, "////"),
+    3: Condition("real, miscounted", "real, and the books show another amount", TRUTH, ON_BRIGHT, "xxxx"),
     4: Condition("silent", "silent: memory wrong, books balance", INK, PAPER),
 }
 """By rank: what is worse covers what is better where a column holds several events."""

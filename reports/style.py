@@ -20,6 +20,9 @@ INK = "#1a1a1b"
 PAPER = "#fefeff"
 MUTED = "#767677"
 
+ON_BRIGHT = "#000000"
+"""Text on one of the bright colours, which are the same in light and dark."""
+
 BOOKS = "#d55e00"
 TRUTH = "#cc79a7"
 

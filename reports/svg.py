@@ -26,7 +26,7 @@ def svg_text(figure: Figure) -> str:
     buffer = StringIO()
     with look():
         figure.set_dpi(_SVG_DPI)
-        FigureCanvasSVG(figure).print_svg(buffer, metadata=_NO_METADATA)
+        FigureCanvasSVG(figure).print_svg(buffer, metadata=_NO_METADATA)  # type: ignore[no-untyped-call]
     return _PATH.sub(lambda match: _short_path(match[0]), buffer.getvalue())
 
 
@@ -53,7 +53,7 @@ def write_png(figure: Figure, path: Path, dpi: int = _PNG_DPI) -> None:
     figure.set_layout_engine("none")
     with look():
         figure.set_dpi(dpi)
-        FigureCanvasAgg(figure).print_png(path, metadata={"Software": None})
+        FigureCanvasAgg(figure).print_png(path, metadata={"Software": None})  # type: ignore[no-untyped-call]
 
 
 def _short_path(path: str) -> str:

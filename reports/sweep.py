@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from reports.data import Run, Verdict
 from reports.find import Scenario
-from reports.style import BOOKS, INK, MUTED, PAPER, TRUTH, TermStyle
+from reports.style import BOOKS, INK, MUTED, ON_BRIGHT, PAPER, TRUTH, TermStyle
 
 CLEAN = "clean"
 MEMORY = ("leak", "double-free", "alias", "silent")
@@ -64,8 +64,8 @@ class Kind:
 
 KINDS = {
     CLEAN: Kind("✓", TermStyle("#009e73", "", 0.25)),
-    "false-alarm": Kind("FA", TermStyle(BOOKS, "")),
-    "watermark": Kind("W", TermStyle("#f0e442", "")),
+    "false-alarm": Kind("FA", TermStyle(BOOKS, ""), ON_BRIGHT),
+    "watermark": Kind("W", TermStyle("#f0e442", ""), ON_BRIGHT),
     "stuck": Kind("ST", TermStyle(MUTED, ""), PAPER),
     "leak": Kind("L", TermStyle(TRUTH, "////")),
     "double-free": Kind("DF", TermStyle(TRUTH, "\\\\\\\\")),

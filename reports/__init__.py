@@ -7,7 +7,7 @@ from pathlib import Path
 
 from reports.errors import ReportError
 
-__all__ = ["ReportError", "build"]
+__all__ = ["ReportError", "build", "runs"]
 
 
 def build(paths: Sequence[Path], out: Path | None = None) -> Path:
@@ -19,3 +19,10 @@ def build(paths: Sequence[Path], out: Path | None = None) -> Path:
     from reports.write import write
 
     return write(paths, out)
+
+
+def runs(paths: Sequence[Path]) -> list[tuple[Path, str]]:
+    """The folder and the engine of every run that such paths name."""
+    from reports.find import find
+
+    return [(run.folder, run.outcome.engine) for scenario in find(paths) for run in scenario.runs]

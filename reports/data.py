@@ -12,6 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from reports.errors import ReportError
+from reports.moments import Moment, read_moments
 from reports.series import Series, read_series
 
 ADVICE = "run the scenario again with --out"
@@ -100,6 +101,7 @@ class Run:
     meta: dict[str, Any]
     about: str = ""
     others: Mapping[str, Series] = field(default_factory=dict)
+    moments: tuple[Moment, ...] = ()
 
     @property
     def pools(self) -> tuple[str, ...]:
@@ -155,6 +157,7 @@ def read_run(folder: Path) -> Run:
         meta=meta,
         about=_about(folder / "scenario.yaml"),
         others=pools,
+        moments=read_moments(folder),
     )
 
 

@@ -8,10 +8,9 @@ from typing import NamedTuple
 from matplotlib.figure import Figure
 
 from reports.data import Run
-from reports.lens import lens_figure
+from reports.lens import lens_figure, names_in
 from reports.lives import read_deeds, read_lives
 from reports.log import events_at
-from reports.moments import read_moments
 from reports.sessions import sessions_figure
 from reports.slotmap import slotmap_figure
 from reports.slots import read_slots
@@ -51,7 +50,8 @@ def inside_figures(run: Run) -> Iterator[Inside]:
     if lives:
         deeds = read_deeds(run.folder / "events.jsonl")
         yield Inside("sessions", sessions_figure(run, lives, deeds), "sessions and requests over time")
-    moments = [moment for moment in read_moments(run.folder / "moments.json") if moment.names][:MOST_MOMENTS]
-    events = events_at(run.folder, {step.event for moment in moments for step in moment.steps})
+    moments = [moment for moment in run.moments if names_in(moment)][:MOST_MOMENTS]
+    numbers = {step.event for moment in moments for step in moment.steps}
+    events = {event["event"]: event for event in events_at(run.folder, numbers)}
     for number, moment in enumerate(moments, start=1):
         yield Inside(f"moment-{number}", lens_figure(run, moment, events), "the row of a verdict around its cause")

@@ -15,7 +15,7 @@ from matplotlib.transforms import ScaledTranslation, Transform
 
 from reports.data import Run, Verdict
 from reports.marks import Mark, mark_handles, marks_of
-from reports.moments import Moment, RowState, Step
+from reports.moments import Moment, Row, Step
 from reports.shapes import Box, boxes
 from reports.style import INK, MUTED, PAPER, TERM_STYLES, TermStyle, count, look
 from reports.words import size_of
@@ -30,6 +30,7 @@ _MOST_NAMED = 3
 _SIGN_POINTS = 9.0
 _CURSOR_POINTS = 32.0
 _HALF = 0.36
+_CLOSED = " (closed)"
 _PARTS = {
     "protected": TERM_STYLES["protected"],
     "in use": TERM_STYLES["uncached"],
@@ -54,11 +55,11 @@ _SAID = {
 def lens_figure(run: Run, moment: Moment, events: Mapping[int, Mapping[str, Any]]) -> Figure:
     """A bar for each event, positions of the row from left to right; `events` are those of events.jsonl."""
     verdicts = [(n + 1, run.outcome.verdicts[n]) for n in moment.verdicts if n < len(run.outcome.verdicts)]
-    who = _whose(moment, [verdict for _, verdict in verdicts])
+    who = _named(moment, [verdict for _, verdict in verdicts])
     steps = _trimmed(moment, who)
     figure = Figure(figsize=(_WIDTH, (_STEP_POINTS * len(steps) + _EDGES_POINTS) / 72), layout="constrained")
     ax = figure.subplots()
-    rows = [moment.row_of(step, who) for step in steps]
+    rows = [row_of(step, who) for step in steps]
     faulty = {slot for _, v in verdicts if v.cause and v.pool == "full" for slot in v.cause.slots}
     left, right = _span(rows, faulty)
     ax.set_xlim(left, right)
@@ -94,9 +95,25 @@ def _handles(present: set[str], framed: set[str], evicted: bool) -> list[Patch |
     return handles
 
 
-def _whose(moment: Moment, verdicts: Sequence[Verdict]) -> str:
+def whose(row: Row) -> str:
+    """The session, open or closed, else the request."""
+    return (row.session or row.request or "").removesuffix(_CLOSED)
+
+
+def names_in(moment: Moment) -> list[str]:
+    """Whose rows there are, in order of appearance."""
+    return list(dict.fromkeys(whose(row) for step in moment.steps for row in step.rows))
+
+
+def row_of(step: Step, who: str) -> Row | None:
+    """The row of one of them after a step; the one that a turn runs in, if there are two."""
+    rows = [row for row in step.rows if whose(row) == who]
+    return min(rows, key=lambda row: row.request is None, default=None)
+
+
+def _named(moment: Moment, verdicts: Sequence[Verdict]) -> str:
     """The session or request that the verdicts name, if its row is there, else whoever comes first."""
-    names = moment.names
+    names = names_in(moment)
     for verdict in verdicts:
         for about in (verdict.cause, verdict):
             for name in (about.session, about.request) if about is not None else ():
@@ -107,24 +124,19 @@ def _whose(moment: Moment, verdicts: Sequence[Verdict]) -> str:
 
 def _trimmed(moment: Moment, who: str) -> list[Step]:
     """The steps from shortly before the first in which the row is there."""
-    there = [n for n, step in enumerate(moment.steps) if moment.row_of(step, who) is not None]
+    there = [n for n, step in enumerate(moment.steps) if row_of(step, who) is not None]
     first = max(0, there[0] - 1) if there else 0
     return list(moment.steps[first:])
 
 
-def _cursors(row: RowState) -> tuple[int, int, int]:
-    """p, c and a; what is not there yet is 0."""
-    return row.p or 0, row.c or 0, row.a or 0
-
-
-def _span(rows: Sequence[RowState | None], faulty: set[int]) -> tuple[float, float]:
+def _span(rows: Sequence[Row | None], faulty: set[int]) -> tuple[float, float]:
     """All positions of a short row; of a long one those around the fault, or around its end."""
     there = [row for row in rows if row is not None]
-    last = max((max(_cursors(row)) for row in there), default=1)
+    last = max((max(row.p, row.c, row.a) for row in there), default=1)
     if last <= _WHOLE:
         return 0.0, float(max(last, 1))
     told = [at for row in there for at, slot in enumerate(row.slots) if slot in faulty]
-    told = told or [min(_cursors(row)[1] for row in there)]
+    told = told or [min(row.c for row in there)]
     return float(max(0, min(told) - _BEFORE)), float(last)
 
 
@@ -140,24 +152,23 @@ def _dress(ax: Axes, title: str, below: str) -> None:
 
 
 def _title(
-    moment: Moment, who: str, rows: Sequence[RowState | None], verdicts: Sequence[tuple[int, Verdict]]
+    moment: Moment, who: str, rows: Sequence[Row | None], verdicts: Sequence[tuple[int, Verdict]]
 ) -> str:
     numbers = sorted({row.row for row in rows if row is not None and row.row is not None})
     about = "; ".join(f"{number}: {v.verdict} {size_of(v)}" for number, v in verdicts[:_MOST_NAMED])
-    more = len(moment.names) - 1
+    more = len(names_in(moment)) - 1
     others = f" ({count(more)} more row{'s' if more > 1 else ''} named, not shown)" if more > 0 else ""
     return f"row {', '.join(map(str, numbers))} of {who}, around the cause of {about}{others}"
 
 
-def parts_of(row: RowState) -> list[tuple[str, int, int]]:
+def parts_of(row: Row) -> list[tuple[str, int, int]]:
     """Which positions are whose: part, first, one after the last."""
-    p, c, a = _cursors(row)
-    whose = "held" if row.request is None else "in use"
-    parts = [("protected", 0, p), (whose, p, c), (f"{whose}, reserved", max(c, p), a)]
+    name = "held" if row.request is None else "in use"
+    parts = [("protected", 0, row.p), (name, row.p, row.c), (f"{name}, reserved", max(row.c, row.p), row.a)]
     return [(part, first, last) for part, first, last in parts if last > first]
 
 
-def _draw_bars(ax: Axes, rows: Sequence[RowState | None]) -> set[str]:
+def _draw_bars(ax: Axes, rows: Sequence[Row | None]) -> set[str]:
     found: dict[str, list[Box]] = {}
     for at, row in enumerate(rows):
         for part, first, last in parts_of(row) if row is not None else ():
@@ -169,7 +180,7 @@ def _draw_bars(ax: Axes, rows: Sequence[RowState | None]) -> set[str]:
 
 
 def frames_of(
-    rows: Sequence[RowState | None], steps: Sequence[Step], faulty: set[int], cause: int
+    rows: Sequence[Row | None], steps: Sequence[Step], faulty: set[int], cause: int
 ) -> list[tuple[str, int, int, int]]:
     """Positions that name a slot of the cause, and at the cause those that no longer do: kind, bar, first, end."""
     found = []
@@ -191,7 +202,7 @@ def _stretches(numbers: set[int]) -> list[tuple[int, int]]:
 
 
 def _draw_frames(
-    ax: Axes, rows: Sequence[RowState | None], steps: Sequence[Step], faulty: set[int], cause: int
+    ax: Axes, rows: Sequence[Row | None], steps: Sequence[Step], faulty: set[int], cause: int
 ) -> set[str]:
     found = frames_of(rows, steps, faulty, cause)
     for kind, (style, _) in _FRAMES.items():
@@ -203,7 +214,7 @@ def _draw_frames(
 
 
 def _slots_named(
-    rows: Sequence[RowState | None], steps: Sequence[Step], faulty: set[int], cause: int
+    rows: Sequence[Row | None], steps: Sequence[Step], faulty: set[int], cause: int
 ) -> str:
     """Which slots the frames at the cause are about."""
     words = []
@@ -216,7 +227,7 @@ def _slots_named(
     return "; ".join(words[:_MOST_NAMED]) + ("; …" if len(words) > _MOST_NAMED else "")
 
 
-def _range(row: RowState | None, first: int, end: int) -> str:
+def _range(row: Row | None, first: int, end: int) -> str:
     """The slots at these positions."""
     slots = row.slots[first:end] if row is not None else ()
     if len(slots) > 1:
@@ -224,7 +235,7 @@ def _range(row: RowState | None, first: int, end: int) -> str:
     return str(slots[0]) if slots else ""
 
 
-def _draw_cursor(ax: Axes, rows: Sequence[RowState | None]) -> bool:
+def _draw_cursor(ax: Axes, rows: Sequence[Row | None]) -> bool:
     """Up to where the windowed layers' slots were given back."""
     places = [(row.e, at) for at, row in enumerate(rows) if row is not None and row.e]
     if places:
@@ -234,15 +245,14 @@ def _draw_cursor(ax: Axes, rows: Sequence[RowState | None]) -> bool:
 
 
 def _label(
-    ax: Axes, steps: Sequence[Step], rows: Sequence[RowState | None], events: Mapping[int, Mapping[str, Any]]
+    ax: Axes, steps: Sequence[Step], rows: Sequence[Row | None], events: Mapping[int, Mapping[str, Any]]
 ) -> None:
     """What happened at the left of each bar, its cursors at the right, a broken line where events are left out."""
     ax.set_yticks(range(len(steps)), [_said(step.event, events.get(step.event, {})) for step in steps])
     windowed = any(row is not None and row.e for row in rows)
     for at, row in enumerate(rows):
         if row is not None:
-            p, c, a = _cursors(row)
-            text = f"p {p}  c {c}  a {a}" + (f"  e {row.e or 0}" if windowed else "")
+            text = f"p {row.p}  c {row.c}  a {row.a}" + (f"  e {row.e}" if windowed else "")
             ax.text(1, at, text, transform=_beside(ax, _CURSOR_POINTS), va="center", fontsize=7)
     for at, (one, two) in enumerate(pairwise(steps)):
         if two.event > one.event + 1:

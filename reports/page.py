@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
+from hashlib import sha256
 
 from reports.css import CSS
 from reports.data import Outcome, Run
 from reports.find import Scenario
 from reports.html import figure, text
 from reports.inside import CAPTIONS, missing
+from reports.stepper import script, steppers, style
 from reports.style import count
 from reports.tables import operations_table, options, verdict_table
 from reports.words import sentence, short_verdict
@@ -33,13 +36,23 @@ def page(scenarios: Sequence[Scenario], drawings: Mapping[str, str]) -> str:
     """The whole page; `drawings` holds inline SVG by the names that `drawing_name` gives."""
     title = scenarios[0].name if len(scenarios) == 1 else f"{len(scenarios)} scenarios"
     sections = "\n".join(_section(n, s, drawings) for n, s in enumerate(scenarios, start=1))
+    steps = any(run.moments for scenario in scenarios for run in scenario.runs)
+    ours = f"<script>{script()}</script>\n" if steps else ""
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
+        f'<meta http-equiv="Content-Security-Policy" content="{_policy(steps)}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>kvledger: {text(title)}</title>\n<style>{CSS}</style>\n</head>\n<body>\n"
+        f"<title>kvledger: {text(title)}</title>\n<style>{CSS}{style()}</style>\n</head>\n<body>\n"
         f"<header><h1>kvledger: {text(title)}</h1>\n<p>{text(_summary(scenarios))}</p>\n"
-        f"{_contents(scenarios)}{_overview(drawings)}</header>\n<main>\n{sections}\n</main>\n</body>\n</html>\n"
+        f"{_contents(scenarios)}{_overview(drawings)}</header>\n<main>\n{sections}\n</main>\n{ours}</body>\n</html>\n"
     )
+
+
+def _policy(steps: bool) -> str:
+    """What the page may do: nothing but show itself, and run our script."""
+    told = b64encode(sha256(script().encode()).digest()).decode()
+    ours = f" script-src 'sha256-{told}';" if steps else ""
+    return f"default-src 'none'; style-src 'unsafe-inline'; img-src data:;{ours} base-uri 'none'; form-action 'none'"
 
 
 def drawing_name(scenario: Scenario, run: Run | None = None, pool: str = "full", kind: str = "") -> str:
@@ -130,7 +143,7 @@ def _inside(scenario: Scenario, run: Run, drawings: Mapping[str, str]) -> str:
 def _findings(run: Run, inside: str) -> str:
     unmet = "".join(f"<li>{text(line)}</li>" for line in run.outcome.unmet)
     missed = f'<h4>Expectations that do not hold</h4><ul class="unmet">{unmet}</ul>' if unmet else ""
-    body = missed + inside + verdict_table(run) + operations_table(run) + options(run)
+    body = missed + inside + verdict_table(run) + steppers(run) + operations_table(run) + options(run)
     title = f"{run.variant}: {short_verdict(run.outcome)}"
     return f"<section><h3>{text(title)}</h3>{body}</section>\n"
 

@@ -7,11 +7,12 @@ from typing import Any
 
 from reports.data import Cause, Run, Verdict
 from reports.html import details, row, table, text
-from reports.log import events_before
+from reports.log import events_at
 from reports.style import count, signed
 from reports.words import size_of
 
 _MOST = 200
+_BEFORE = 8
 _VERDICT_HEAD = (
     "#",
     "verdict",
@@ -89,7 +90,7 @@ def operations_table(run: Run) -> str:
     if not run.outcome.verdicts:
         return ""
     began = run.outcome.verdicts[0].began
-    events = events_before(run.folder, began)
+    events = events_at(run.folder, range(max(1, began - _BEFORE), began + 1))
     if not events:
         return "<h4>Last operations before the cause</h4><p>No event log was written.</p>"
     rows = (row(_event_cells(event), kind="cause" if event["event"] == began else "") for event in events)

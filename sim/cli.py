@@ -163,6 +163,8 @@ def _add_release(command: ArgumentParser) -> None:
 def _add_report(report: ArgumentParser) -> None:
     report.add_argument("dirs", nargs="+", type=Path, metavar="DIR", help="folders that `run --out` wrote")
     report.add_argument("--out", type=Path, metavar="DIR", help="where to write report.html")
+    report.add_argument("--policy", type=_policy, metavar="FILE:CLASS", help="the policy of your own that was run")
+    report.add_argument("--sglang-src", type=Path, metavar="PATH", help="the sources of sglang that were run")
     report.set_defaults(do=commands.report)
 
 

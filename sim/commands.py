@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from sim.errors import InputError
 
 if TYPE_CHECKING:
-    from sim.engines.select import Choice
+    from sim.engines.select import Choice, Engines
+    from sim.progress import Progress
     from sim.replay import Changes
     from sim.result import LeftOut, Result
 
@@ -49,6 +50,7 @@ def run(args: Namespace) -> int:
             args.engine_name = engines.name
             for _, result in run_paths(args.paths, options, progress.watch, engines, left_out.append):
                 results.append(result)
+                _look_inside(result.folder, engines, args.policy, progress)
     except KeyboardInterrupt:
         progress.clear()
         _conclude(results, args, left_out, report=False)
@@ -99,6 +101,7 @@ def replay(args: Namespace) -> int:
     try:
         with Engines(choice) as engines:
             result = play(args.ops, changes, progress.watch("replay", str(args.ops)), engines)
+            _look_inside(result.folder, engines, args.policy, progress)
     finally:
         progress.clear()
     return _conclude([result], args, report=args.out is not None)
@@ -164,9 +167,45 @@ def oracle(args: Namespace) -> int:
 
 
 def report(args: Namespace) -> int:
-    """Figures and one page for what runs have left."""
+    """Figures and one page for what runs have left; what an old folder lacks is looked up by playing it again."""
+    from sim.engines.select import MODEL, Choice, Engines
+    from sim.progress import Progress
+    from sim.retrace import looked_inside
+
+    progress = Progress(sys.stderr)
+    try:
+        for folder, engine in _runs(args.dirs):
+            if not looked_inside(folder):
+                choice = Choice(spec=engine.replace(" ", "=="), cache=args.cache, path=args.sglang_src)
+                with Engines(Choice() if engine == MODEL else choice) as engines:
+                    _look_inside(folder, engines, args.policy, progress)
+    finally:
+        progress.clear()
     print(_build_report(args.dirs, args.out))
     return 0
+
+
+def _runs(paths: list[Path]) -> list[tuple[Path, str]]:
+    """The folders of the runs that these paths name, each with its engine."""
+    from reports import ReportError, runs
+
+    try:
+        return runs(paths)
+    except ReportError as error:
+        raise InputError(str(error)) from error
+
+
+def _look_inside(folder: Path | None, engines: Engines, policy: str | None, progress: Progress) -> None:
+    """Let the report show what lay in memory; without that it is shorter, and that is said."""
+    if folder is None:
+        return
+    from sim.retrace import retrace
+
+    try:
+        retrace(folder, engines, policy, progress.watch("looking inside", folder.name))
+    except InputError as error:
+        progress.clear()
+        print(f"{folder}: the report will not show what lay in memory: {error}", file=sys.stderr)
 
 
 def show_list(args: Namespace) -> int:

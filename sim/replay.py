@@ -27,7 +27,7 @@ class Changes:
     add: tuple[int, ...] = ()
     device: str | None = None
     audit: Audit | None = None
-    policy: str | None = None
+    policy: str | type | None = None
 
 
 def replay(

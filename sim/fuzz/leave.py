@@ -18,6 +18,7 @@ from sim.fuzz.smallest import Smallest
 from sim.fuzz.subject import Subject
 from sim.play import play
 from sim.record import prepare, write_whole
+from sim.retrace import retrace
 from sim.scenario.model import ExpectVerdict
 from sim.scenario.writer import scenario_text
 from sim.setup import Stage
@@ -73,6 +74,7 @@ def _record(subject: Subject, small: Smallest, folder: Path) -> None:
         ending = play(stage.driver, small.actions, small.config)
         stage.end(ending)
         stage.conclude(ending)
+        retrace(folder, engines, subject.policy)
     try:
         build([folder], folder)
     except ReportError as error:

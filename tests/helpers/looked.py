@@ -40,7 +40,7 @@ def change(event: int, state: str, request: str | None = None, session: str | No
     return {"event": event, "t": 0.008 * event, "state": state} | {k: v for k, v in named.items() if v is not None}
 
 
-def row(p: int, c: int | None, a: int, slots: Iterable[int] = (), **more: Any) -> dict[str, Any]:
+def row(p: int, c: int, a: int, slots: Iterable[int] = (), **more: Any) -> dict[str, Any]:
     """One row of moments.json."""
     slots = list(slots) or list(range(1, a + 1))
     return {"row": 1, "session": "a", "request": "a/1", "p": p, "c": c, "a": a, "e": 0, "width": 96} | {

@@ -176,6 +176,7 @@ def test_a_variant_name_is_escaped_in_the_drawing_too(tmp_path: Path, make_story
 
 def test_the_page_needs_nothing_but_itself(scenario_of_four: Path) -> None:
     folder = look_inside(scenario_of_four / "leak")
+    (folder / "moments.json").unlink()
     save_slots(folder, range(1, 121), {"full": np.random.default_rng(1).integers(0, 5, (120, 90))})
     content = built(scenario_of_four)
     page = Page(content)

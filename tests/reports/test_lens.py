@@ -1,27 +1,26 @@
 """One row under the lens: cursors as bars, and frames around the positions that name the slots of the cause."""
 
-import json
 from pathlib import Path
 
 import pytest
 from helpers.looked import look_inside, row, save_moment
 
-from reports import ReportError
 from reports.data import read_run
 from reports.lens import frames_of, lens_figure, parts_of
 from reports.log import events_at
-from reports.moments import RowState, Step, read_moments
+from reports.moments import Row, Step
 from reports.shapes import boxes_in
 
 
-def state(*args, **more) -> RowState:
-    return RowState.model_validate(row(*args, **more))
+def state(*args, **more) -> Row:
+    return Row.model_validate(row(*args, **more))
 
 
 def figure_of(folder: Path):
-    (moment,) = read_moments(folder / "moments.json")
+    run = read_run(folder)
+    (moment,) = run.moments
     events = events_at(folder, {step.event for step in moment.steps})
-    return lens_figure(read_run(folder), moment, events)
+    return lens_figure(run, moment, {event["event"]: event for event in events})
 
 
 def drawn(ax, name: str):
@@ -37,10 +36,10 @@ def drawn(ax, name: str):
         (state(0, 20, 20), [("in use", 0, 20)]),
         (state(19, 26, 28, request=None), [("protected", 0, 19), ("held", 19, 26), ("held, reserved", 26, 28)]),
         (state(10, 4, 12), [("protected", 0, 10), ("in use, reserved", 10, 12)]),
-        (state(0, None, 0), []),
+        (state(0, 0, 0), []),
     ],
 )
-def test_cursors_divide_the_row(made: RowState, parts) -> None:
+def test_cursors_divide_the_row(made: Row, parts) -> None:
     assert parts_of(made) == parts
 
 
@@ -116,33 +115,3 @@ def test_events_that_are_left_out_leave_a_line(scenario_of_four: Path) -> None:
     save_moment(folder, 21, {20: [row(0, 3, 3)], 21: [row(0, 3, 3)], 40: [row(0, 3, 3)]})
     ax = figure_of(folder).axes[0]
     assert [item.get_ydata()[0] for item in ax.lines if item.is_dashed()] == [1.5]
-
-
-def test_no_file_is_no_moment(tmp_path: Path) -> None:
-    assert read_moments(tmp_path / "moments.json") == ()
-
-
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        ("{", "moments.json:1:2: not JSON"),
-        ("[]", "moments.json: document:"),
-        ('{"moments": [{"event": 3, "steps": []}]}', "moments.json: moments.0.verdicts:"),
-        (
-            json.dumps({"moments": [{"verdicts": [0], "event": 3, "steps": [{"event": 1, "rows": [{"p": "x"}]}]}]}),
-            "moments.json: moments.0.steps.0.rows.0.p:",
-        ),
-    ],
-)
-def test_damaged_moments_are_one_line(tmp_path: Path, content: str, said: str) -> None:
-    (tmp_path / "moments.json").write_text(content)
-    with pytest.raises(ReportError) as caught:
-        read_moments(tmp_path / "moments.json")
-    assert said in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-def test_moments_that_are_no_text_are_one_line(tmp_path: Path) -> None:
-    (tmp_path / "moments.json").write_bytes(b"\xff\xfe")
-    with pytest.raises(ReportError, match="not UTF-8"):
-        read_moments(tmp_path / "moments.json")

@@ -108,7 +108,7 @@ def test_a_stopped_campaign_has_written_what_it_had_printed():
         if line.startswith("seed "):
             printed.append(line)
     os.killpg(run.pid, signal.SIGINT)
-    out, err = run.communicate(timeout=60)
+    out, err = run.communicate(timeout=240)
     assert run.returncode == 130, err
     assert "stopped; what has been found so far" in out
     seeds = [line.partition(":")[0].removeprefix("seed ") for line in printed]
@@ -130,7 +130,7 @@ def test_a_killed_worker_costs_no_finding():
     run = started("--max-examples", "36", "--seed", "1", "--only", "watermark")
     first = run.stdout.readline()
     os.kill(worker_of(run.pid), signal.SIGKILL)
-    out, err = run.communicate(timeout=120)
+    out, err = run.communicate(timeout=240)
     assert run.returncode == 0, err
     assert "36 cases" in first
     assert "seeds 1 to 36: 36 cases" in out

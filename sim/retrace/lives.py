@@ -1,0 +1,101 @@
+"""What each request and each session was doing, as changes of state."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from json import dumps
+from typing import Any
+
+from sim.engines.protocol import SessionState, Snapshot
+
+_ENDS = ("finished", "aborted")
+_OUTSIDE = ("abort", "close", "reap")
+
+
+class Lives:
+    """Follows the states of all requests and sessions, event by event.
+
+    Requests: queued, prefill, decode, retracted (queued again), finished, aborted. Sessions: open (holds nothing),
+    turn (one is in flight), held (its slot keeps memory), closed.
+    """
+
+    def __init__(self) -> None:
+        self._requests: dict[str, str] = {}
+        self._sessions: dict[str, str] = {}
+        self.session_of: dict[str, str] = {}
+        self._retracted: set[str] = set()
+        self._ended: set[str] = set()
+
+    def changes(self, event: Mapping[str, Any], snapshot: Snapshot) -> Iterator[str]:
+        """The lines of one event: its line of events.jsonl, and what stands after it."""
+        self._note(event)
+        for rid, state in self._now(event, snapshot):
+            if self._requests.get(rid) != state:
+                yield _line(event, state, self.session_of.get(rid), rid)
+                self._requests[rid] = state
+                if state in _ENDS:
+                    del self._requests[rid]
+                    self._retracted.discard(rid)
+                    self._ended.add(rid)
+        yield from self._of_sessions(event, snapshot.sessions)
+
+    def plain(self, event: Mapping[str, Any]) -> bool:
+        """Whether nothing can have changed: a decode step like the one before, in which nobody ended."""
+        if event["kind"] != "decode" or any(event.get(name) for name in (*_ENDS, "retracted")):
+            return False
+        return "prefill" not in self._requests.values() and not event["waiting"]
+
+    def _note(self, event: Mapping[str, Any]) -> None:
+        rid = event.get("request")
+        if event["kind"] == "submit" and rid is not None:
+            self._retracted.discard(rid)
+            self._ended.discard(rid)
+            if event.get("session") is not None:
+                self.session_of[rid] = event["session"]
+            else:
+                self.session_of.pop(rid, None)
+        self._retracted.update(event.get("retracted", ()))
+
+    def _now(self, event: Mapping[str, Any], snapshot: Snapshot) -> Iterator[tuple[str, str]]:
+        """Requests with their states; who has ended may still stand in a batch for a while."""
+        for end in _ENDS:
+            for rid in event.get(end, ()):
+                if rid in self._requests:
+                    yield rid, end
+        for rid in dict.fromkeys((*(snapshot.last_batch or ()), *snapshot.running)):
+            if rid not in self._ended:
+                before = self._requests.get(rid)
+                yield rid, "prefill" if before in (None, "queued", "retracted") else self._went_on(event, before)
+        for rid in snapshot.waiting:
+            again = rid in self._retracted or self._requests.get(rid) in ("prefill", "decode", "retracted")
+            yield rid, "retracted" if again else "queued"
+        if snapshot.chunked is not None and snapshot.chunked not in snapshot.waiting:
+            yield snapshot.chunked, "prefill"
+        if event["kind"] in _OUTSIDE:
+            # Who is taken out of the queue is gone at once; the release tells of it in its next iteration.
+            there = {*snapshot.waiting, *snapshot.running, *(snapshot.last_batch or ()), snapshot.chunked}
+            yield from [(rid, "aborted") for rid in self._requests if rid not in there]
+
+    @staticmethod
+    def _went_on(event: Mapping[str, Any], before: str) -> str:
+        """A prefilled request is decoded from the next step on that decodes."""
+        return "decode" if event["kind"] in ("decode", "mixed") else before
+
+    def _of_sessions(self, event: Mapping[str, Any], sessions: Iterable[SessionState]) -> Iterator[str]:
+        there = {}
+        for session in sessions:
+            held = session.row is not None or session.states
+            state = there[session.session] = "turn" if session.inflight else "held" if held else "open"
+            if self._sessions.get(session.session) != state:
+                yield _line(event, state, session.session)
+        for name in self._sessions:
+            if name not in there:
+                yield _line(event, "closed", name)
+        self._sessions = there
+
+
+def _line(event: Mapping[str, Any], state: str, session: str | None, rid: str | None = None) -> str:
+    told = {"event": event["event"], "t": event["t"]}
+    named = {"request": rid, "session": session}
+    told |= {kind: name for kind, name in named.items() if name is not None}
+    return dumps(told | {"state": state}, separators=(",", ":")) + "\n"

@@ -1,0 +1,108 @@
+"""Playing a run again: the same on both engines, and a word where it cannot be done."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from helpers.commandline import kvledger  # noqa: F401
+from helpers.sources import source_of
+
+from sim.cli import cache_folder
+from sim.engines.select import Choice, Engines
+from sim.errors import InputError
+from sim.retrace import looked_inside, retrace
+from sim.run import Options, run_paths
+
+TAIL = Path("scenarios/founding/pr22862-retract-tail.yaml")
+FILES = ("lives.jsonl", "slots.npz", "moments.json")
+POLICY = "docs/examples/most_output_first.py:MostOutputFirst"
+
+
+@pytest.fixture
+def before(tmp_path):
+    """The folder of a run that lost a slot."""
+    ((_, result),) = run_paths([TAIL], Options(out=tmp_path / "out", variant="before"))
+    return result.folder
+
+
+def moment(folder):
+    (found,) = json.loads((folder / "moments.json").read_text())["moments"]
+    return found
+
+
+def test_the_lost_slot_is_on_the_map_from_its_cause_on_and_was_in_the_row_before(before):
+    assert not looked_inside(before)
+    retrace(before)
+    assert looked_inside(before)
+    verdict = json.loads((before / "verdicts.json").read_text())["variants"]["before"]["verdicts"][0]
+    (slot,) = verdict["cause"]["slots"]
+    found = np.load(before / "slots.npz")
+    lost = found["full"][:, slot - int(found["full_first"])] == 5
+    assert found["event"][lost].tolist() == [e for e in found["event"] if e >= verdict["cause"]["event"]]
+    steps = {step["event"]: step["rows"] for step in moment(before)["steps"]}
+    (was,), (now,) = steps[verdict["cause"]["event"] - 1], steps[verdict["cause"]["event"]]
+    assert slot in was["slots"]
+    assert slot not in now["slots"]
+    assert (was["session"], was["request"], now["request"]) == ("a", None, "a/1")
+    assert was["slots"].index(slot) == 25 < was["c"] == 26
+
+
+def test_each_row_has_as_many_slots_as_are_allocated_to_it(before):
+    retrace(before)
+    for step in moment(before)["steps"]:
+        for row in step["rows"]:
+            assert 0 <= row["p"] <= row["c"] <= row["a"] == len(row["slots"]) <= row["width"]
+
+
+def test_the_real_engine_shows_the_same(before, tmp_path):
+    source_of("0.5.11")
+    retrace(before)
+    with Engines(Choice(spec="sglang==0.5.11", cache=cache_folder())) as engines:
+        ((_, result),) = run_paths([TAIL], Options(out=tmp_path / "real", variant="before"), engines=engines)
+        retrace(result.folder, engines)
+    for name in FILES:
+        assert (result.folder / name).read_bytes() == (before / name).read_bytes()
+
+
+def test_playing_twice_gives_the_same_bytes(before):
+    retrace(before)
+    first = [(before / name).read_bytes() for name in FILES]
+    retrace(before)
+    assert [(before / name).read_bytes() for name in FILES] == first
+
+
+def test_a_run_that_comes_out_otherwise_is_not_shown(before):
+    path = before / "events.jsonl"
+    lines = path.read_text().splitlines(keepends=True)
+    lines[5] = lines[5].replace('"full":[970', '"full":[971')
+    path.write_text("".join(lines))
+    with pytest.raises(InputError, match=r"played again, event 6 comes out otherwise than in events\.jsonl; run the"):
+        retrace(before)
+    assert not any((before / name).exists() for name in (*FILES, "lives.jsonl.part"))
+
+
+def test_a_crash_is_the_end_of_the_map(tmp_path):
+    scenario = Path("scenarios/found/rows-of-idle-sessions.yaml")
+    ((_, result),) = run_paths([scenario], Options(out=tmp_path))
+    retrace(result.folder)
+    assert np.load(result.folder / "slots.npz")["event"][-1] == result.events - 1
+
+
+def test_a_report_looks_up_what_a_folder_lacks(before, kvledger):  # noqa: F811
+    status, _, err = kvledger("report", before, "--out", before)
+    assert (status, err) == (0, "")
+    assert looked_inside(before)
+
+
+def test_a_run_under_a_policy_is_not_played_without_being_told_so(tmp_path, kvledger):  # noqa: F811
+    assert kvledger("run", TAIL, "--variant", "after", "--policy", POLICY, "--out", tmp_path / "out")[0] == 0
+    folder = tmp_path / "out" / "pr22862-retract-tail" / "after"
+    assert looked_inside(folder)
+    (folder / "moments.json").unlink()
+    status, _, err = kvledger("report", folder)
+    assert status == 0
+    assert "the report will not show what lay in memory" in err
+    assert f"this run used a policy; write --policy {POLICY}" in err
+    assert kvledger("report", folder, "--policy", POLICY)[::2] == (0, "")
+    assert looked_inside(folder)

@@ -72,6 +72,7 @@ _RC: Any = {
     "axes.edgecolor": MUTED,
     "xtick.color": INK,
     "ytick.color": INK,
+    "figure.constrained_layout.w_pad": 0.09,
     "figure.facecolor": PAPER,
     "axes.facecolor": PAPER,
     "savefig.facecolor": PAPER,

@@ -6,6 +6,7 @@ import re
 from html import escape
 from io import StringIO
 from pathlib import Path
+from typing import BinaryIO
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.backends.backend_svg import FigureCanvasSVG
@@ -48,12 +49,12 @@ def save(figure: Figure, document: str, stem: Path) -> None:
     write_png(figure, stem.with_name(f"{stem.name}.png"))
 
 
-def write_png(figure: Figure, path: Path, dpi: int = _PNG_DPI) -> None:
+def write_png(figure: Figure, where: Path | BinaryIO, dpi: int = _PNG_DPI) -> None:
     """Write a figure that `svg_text` has laid out; `savefig` would do that anew, which is half of the work."""
     figure.set_layout_engine("none")
     with look():
         figure.set_dpi(dpi)
-        FigureCanvasAgg(figure).print_png(path, metadata={"Software": None})  # type: ignore[no-untyped-call]
+        FigureCanvasAgg(figure).print_png(where, metadata={"Software": None})  # type: ignore[no-untyped-call]
 
 
 def _short_path(path: str) -> str:

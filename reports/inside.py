@@ -11,20 +11,22 @@ from reports.data import Run
 from reports.lens import lens_figure, names_in
 from reports.lives import read_deeds, read_lives
 from reports.log import events_at
+from reports.moments import Moment
 from reports.sessions import sessions_figure
 from reports.slotmap import slotmap_figure
 from reports.slots import read_slots
+from reports.sweep import badness
 
-MOST_MOMENTS = 3
 _FILES = {"slots.npz": "the owners of the slots", "lives.jsonl": "the sessions", "moments.json": "the rows"}
 _LENS = (
-    "The row of whom the verdict names, after each event: what the tree owns, what is private, what is only reserved."
+    "The row of whom the worst verdict names, after each event around its cause: what the tree owns, what is private, what is only reserved."
     " At the right its cursors. A frame stands where a position names a slot of the cause."
 )
 CAPTIONS = {
     "slots": "Every slot over time, in the colour of its owner's account; what the verdicts name is framed.",
     "sessions": "What each session and each request without one was doing, and what was done to it.",
-} | {f"moment-{number}": _LENS for number in range(1, MOST_MOMENTS + 1)}
+    "row": _LENS,
+}
 """Of each kind of figure what it shows, in the order of the page."""
 
 
@@ -50,8 +52,17 @@ def inside_figures(run: Run) -> Iterator[Inside]:
     if lives:
         deeds = read_deeds(run.folder / "events.jsonl")
         yield Inside("sessions", sessions_figure(run, lives, deeds), "sessions and requests over time")
-    moments = [moment for moment in run.moments if names_in(moment)][:MOST_MOMENTS]
-    numbers = {step.event for moment in moments for step in moment.steps}
-    events = {event["event"]: event for event in events_at(run.folder, numbers)}
-    for number, moment in enumerate(moments, start=1):
-        yield Inside(f"moment-{number}", lens_figure(run, moment, events), "the row of a verdict around its cause")
+    moment = worst_moment(run)
+    if moment is not None:
+        events = {event["event"]: event for event in events_at(run.folder, {step.event for step in moment.steps})}
+        yield Inside("row", lens_figure(run, moment, events), "the row of a verdict around its cause")
+
+
+def worst_moment(run: Run) -> Moment | None:
+    """The cause of the worst verdict of those whose rows are told; a page steps through the others."""
+    verdicts = run.outcome.verdicts
+
+    def how_bad(moment: Moment) -> int:
+        return max((badness(verdicts[n].verdict) for n in moment.verdicts if n < len(verdicts)), default=-1)
+
+    return max((moment for moment in run.moments if names_in(moment)), key=how_bad, default=None)

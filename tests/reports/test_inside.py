@@ -1,16 +1,17 @@
 """A page shows what lay in memory as far as the folder tells, and says what it lacks."""
 
+import json
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers.looked import change, look_inside, save_lines, save_slots
+from helpers.looked import change, look_inside, row, save_lines, save_slots
 
 import reports
 from reports import ReportError
 from reports.data import read_run
-from reports.inside import inside_figures
+from reports.inside import inside_figures, worst_moment
 from reports.svg import svg_text
 
 
@@ -18,7 +19,7 @@ def test_a_folder_that_was_looked_into_has_the_three_figures(scenario_of_four: P
     look_inside(scenario_of_four / "leak")
     page = reports.build([scenario_of_four / "leak"])
     names = {path.name for path in (page.parent / "figures").iterdir() if path.suffix == ".svg"}
-    assert names == {f"tail{kind}.svg" for kind in ("", "-leak", "-leak-slots", "-leak-sessions", "-leak-moment-1")}
+    assert names == {f"tail{kind}.svg" for kind in ("", "-leak", "-leak-slots", "-leak-sessions", "-leak-row")}
     content = page.read_text()
     assert content.count("<svg") == 5
     assert "Not shown" not in content
@@ -38,6 +39,18 @@ def test_a_moment_in_which_no_row_stands_is_left_out(scenario_of_four: Path) -> 
         '{"moments": [{"verdicts": [0], "event": 21, "steps": [{"event": 21, "rows": []}]}]}'
     )
     assert [inside.kind for inside in inside_figures(read_run(folder))] == ["slots", "sessions"]
+
+
+def test_the_row_is_that_of_the_worst_verdict(tmp_path: Path, make_story, make_fault, save_run) -> None:
+    kinds = ("false-alarm", "leak", "watermark", "leak")
+    faults = [make_fault(kind, -1, 10 + n, None) for n, kind in enumerate(kinds)]
+    folder = save_run(tmp_path / "run", make_story(40), faults)
+    steps = [{"event": 9, "rows": [row(0, 3, 3)]}]
+    moments = [{"verdicts": [n], "event": 10 + n, "steps": steps if n != 1 else []} for n in range(4)]
+    (folder / "moments.json").write_text(json.dumps({"moments": moments}))
+    found = worst_moment(read_run(folder))
+    assert found is not None
+    assert found.event == 13
 
 
 @pytest.mark.parametrize("name", ["slots.npz", "lives.jsonl", "moments.json"])

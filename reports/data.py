@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -16,6 +16,9 @@ from reports.moments import Moment, read_moments
 from reports.series import Series, read_series
 
 ADVICE = "run the scenario again with --out"
+MOST = 1 << 53
+"""Whole numbers from here on are no figures of a run; sums of smaller ones fit into 64 bits."""
+Whole = Annotated[int, Field(gt=-MOST, lt=MOST)]
 
 
 class _Record(BaseModel):
@@ -26,14 +29,14 @@ class Cause(_Record):
     """The first posting that went wrong."""
 
     what: str
-    event: int
-    iteration: int | None = None
+    event: Whole
+    iteration: Whole | None = None
     time: float | None = None
     op: str | None = None
     request: str | None = None
     session: str | None = None
-    slots: tuple[int, ...] = ()
-    count: int | None = None
+    slots: tuple[Whole, ...] = ()
+    count: Whole | None = None
 
 
 class Verdict(_Record):
@@ -41,18 +44,18 @@ class Verdict(_Record):
 
     verdict: str
     pool: str
-    size: int
-    event: int
-    iteration: int | None = None
+    size: Whole
+    event: Whole
+    iteration: Whole | None = None
     time: float | None = None
     request: str | None = None
     session: str | None = None
     invariant: str | None = None
     cause: Cause | None = None
     detected_by: str | None = None
-    detected_event: int | None = None
-    detected_iteration: int | None = None
-    latency_events: int | None = None
+    detected_event: Whole | None = None
+    detected_iteration: Whole | None = None
+    latency_events: Whole | None = None
     message: str = ""
 
     @property
@@ -135,6 +138,24 @@ def is_run(folder: Path) -> bool:
 
 def read_run(folder: Path) -> Run:
     """Read one run's folder."""
+    scenario, variant, outcome = read_outcome(folder)
+    meta = read_meta(folder)
+    pools = read_series(folder / "series.npz")
+    return Run(
+        folder=folder,
+        scenario=scenario,
+        variant=variant,
+        outcome=outcome,
+        series=pools.pop("full"),
+        meta=meta,
+        about=_about(folder / "scenario.yaml"),
+        others=pools,
+        moments=read_moments(folder),
+    )
+
+
+def read_outcome(folder: Path) -> tuple[str, str, Outcome]:
+    """Scenario, variant and what verdicts.json says of it."""
     path = folder / "verdicts.json"
     try:
         document = _Document.model_validate(_load(path))
@@ -143,22 +164,16 @@ def read_run(folder: Path) -> Run:
         where = ".".join(str(part) for part in first["loc"]) or "document"
         raise ReportError(f"{path}: {where}: {first['msg']}; {ADVICE}") from None
     variant = folder.name if folder.name in document.variants else next(iter(document.variants))
-    meta_path = folder / "meta.json"
-    meta = _load(meta_path) if meta_path.is_file() else {}
+    return document.scenario, variant, document.variants[variant]
+
+
+def read_meta(folder: Path) -> dict[str, Any]:
+    """What meta.json says of how it was run; nothing where there is none."""
+    path = folder / "meta.json"
+    meta = _load(path) if path.is_file() else {}
     if not isinstance(meta, dict):
-        raise ReportError(f"{meta_path}: it must hold one object; {ADVICE}")
-    pools = read_series(folder / "series.npz")
-    return Run(
-        folder=folder,
-        scenario=document.scenario,
-        variant=variant,
-        outcome=document.variants[variant],
-        series=pools.pop("full"),
-        meta=meta,
-        about=_about(folder / "scenario.yaml"),
-        others=pools,
-        moments=read_moments(folder),
-    )
+        raise ReportError(f"{path}: it must hold one object; {ADVICE}")
+    return meta
 
 
 def _about(path: Path) -> str:

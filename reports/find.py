@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -30,7 +30,7 @@ class Scenario:
 
 def find(paths: Sequence[Path]) -> tuple[Scenario, ...]:
     """Read every run under these paths, grouped by scenario, in the order given."""
-    runs = [read_run(folder) for path in paths for folder in _folders(path)]
+    runs = [read_run(folder) for path in paths for folder in folders(path, is_run, "verdicts.json and series.npz")]
     if not runs:
         raise ReportError("no folder was given; name one that `kvledger run --out` wrote")
     groups: dict[str, list[Run]] = {}
@@ -39,18 +39,18 @@ def find(paths: Sequence[Path]) -> tuple[Scenario, ...]:
     return tuple(Scenario(name, _told_apart(group)) for name, group in groups.items())
 
 
-def _folders(path: Path) -> list[Path]:
-    """The run folders at a path or at most two levels below it."""
+def folders(path: Path, holds: Callable[[Path], bool], what: str) -> list[Path]:
+    """The folders that hold a run, at a path or at most two levels below it; `what` is what makes one."""
     if not path.exists():
         raise ReportError(f"{path}: there is no such folder; name one that `kvledger run --out` wrote")
-    if is_run(path):
+    if holds(path):
         return [path]
     below = sorted(child for child in path.iterdir() if child.is_dir()) if path.is_dir() else []
-    found = [child for child in below if is_run(child)]
-    scenarios = {child: [c for c in sorted(child.iterdir()) if c.is_dir() and is_run(c)] for child in below}
+    found = [child for child in below if holds(child)]
+    scenarios = {child: [c for c in sorted(child.iterdir()) if c.is_dir() and holds(c)] for child in below}
     groups = ([found] if found else []) + [group for group in scenarios.values() if group]
     if not groups:
-        lacks = "neither it nor a folder in it has verdicts.json and series.npz"
+        lacks = f"neither it nor a folder in it has {what}"
         raise ReportError(f"{path}: not a run: {lacks}; run a scenario with --out first")
     return [folder for group in groups for folder in _in_order(group)]
 

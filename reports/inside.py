@@ -19,8 +19,8 @@ from reports.sweep import badness
 
 _FILES = {"slots.npz": "the owners of the slots", "lives.jsonl": "the sessions", "moments.json": "the rows"}
 _LENS = (
-    "The row of whom the worst verdict names, after each event around its cause: what the tree owns, what is private, what is only reserved."
-    " At the right its cursors. A frame stands where a position names a slot of the cause."
+    "The row of whom the worst verdict names, after each event around its cause: what the tree owns, what is private,"
+    " what is only reserved. At the right its cursors. A frame stands where a position names a slot of the cause."
 )
 CAPTIONS = {
     "slots": "Every slot over time, in the colour of its owner's account; what the verdicts name is framed.",

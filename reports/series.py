@@ -19,7 +19,7 @@ Floats = npt.NDArray[np.float64]
 TERMS = ("available", "evictable", "protected", "session_held", "uncached")
 _ADVICE = "run the scenario again with --out"
 _COLUMNS = ("event", "t", "full", "delta", "lost", "extra")
-_OTHERS = ("swa", "mamba")
+POOLS = ("full", "swa", "mamba")
 _NOT_COLUMNS = ("total", "pool")
 
 
@@ -58,7 +58,7 @@ def read_series(path: Path) -> dict[str, Series]:
     """Read series.npz, pool by pool, the full one first; one clear line when it is damaged."""
     try:
         with np.load(path, allow_pickle=False) as file:
-            pools = ("full", *(pool for pool in _OTHERS if pool in file))
+            pools = tuple(pool for pool in POOLS if pool == "full" or pool in file)
             return {pool: _pool(path, file, pool) for pool in pools}
     except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -6,7 +6,7 @@ The page carries what is needed as JSON; `stepper.js` shows it. Without JavaScri
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from reports.log import events_at
 from reports.moments import Moment, Row
 from reports.series import TERMS
 from reports.style import count
-from reports.words import size_of
+from reports.words import runs, size_of
 
 _POOLS = ("full", "swa", "mamba")
 
@@ -77,17 +77,6 @@ def _row(row: Row) -> dict[str, Any]:
     """A row, its slots as runs of neighbours."""
     told = {name: getattr(row, name) for name in ("row", "session", "request", "p", "c", "a", "e")}
     return told | {"runs": runs(row.slots)}
-
-
-def runs(slots: Sequence[int]) -> list[list[int]]:
-    """[first, how many] of each run of slots that follow one another."""
-    found: list[list[int]] = []
-    for slot in slots:
-        if found and slot == found[-1][0] + found[-1][1]:
-            found[-1][1] += 1
-        else:
-            found.append([slot, 1])
-    return found
 
 
 def _json(data: Any) -> str:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from reports.data import Outcome, Verdict
+import re
+from collections.abc import Sequence
+
+from reports.data import Cause, Outcome, Verdict
 from reports.style import count, signed
 
 _MEANING = {
@@ -16,6 +19,7 @@ _MEANING = {
     "stuck": "work waits and nothing can run",
     "crash": "the scheduler raised",
 }
+_OWNED = ("leak", "double-free", "alias", "silent")
 
 
 def meaning(verdict: str) -> str:
@@ -46,10 +50,14 @@ def sentence(outcome: Outcome) -> str:
         )
     first = outcome.verdicts[0]
     size = f", {size_of(first)}" if first.size else ""
-    text = f"{first.verdict}{size} in the {first.pool} pool"
-    if meaning(first.verdict):
-        text += f": {meaning(first.verdict)}"
-    text += f". Cause: event {count(first.began)}{_what(first)}; {detection(first)}."
+    what = _whose(first) or meaning(first.verdict)
+    text = f"{first.verdict}{size} in the {first.pool} pool since event {count(first.began)}{_iteration(first)}"
+    text += f": {what}." if what else "."
+    if first.cause is not None:
+        text += f" Cause: {first.cause.what}{_who(first.cause)};"
+    else:
+        text += " Cause unknown;"
+    text += f" {detection(first)}."
     more = len(outcome.verdicts) - 1
     return text + (f" {count(more)} more verdict{'s' if more > 1 else ''}." if more else "")
 
@@ -72,9 +80,44 @@ def detection(verdict: Verdict) -> str:
     return f"the release's {verdict.detected_by} sees it {when}"
 
 
-def _what(verdict: Verdict) -> str:
+def _whose(verdict: Verdict) -> str:
+    """Which slots, and what they have become; empty where a verdict is not about single ones."""
     cause = verdict.cause
-    if cause is None:
+    if cause is None or not cause.slots or verdict.verdict not in _OWNED:
         return ""
+    one = len(cause.slots) == 1 and (cause.count or 1) == 1
+    unit = {"mamba": "state", "rows": "row"}.get(verdict.pool, "slot")
+    named = f"{unit}{'' if one else 's'} {_listed(cause.slots)}"
+    if cause.count is not None and cause.count > len(cause.slots):
+        named += f" and {count(cause.count - len(cause.slots))} more"
+    if verdict.size < 0:
+        return f"{named} {'belongs' if one else 'belong'} to nobody"
+    return f"{named} {'is' if one else 'are'} free twice or in two hands"
+
+
+def _listed(slots: Sequence[int]) -> str:
+    """Slots, neighbours as a range."""
+    words = [str(first) if many == 1 else f"{first}–{first + many - 1}" for first, many in runs(slots)]
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
+
+
+def runs(slots: Sequence[int]) -> list[list[int]]:
+    """[first, how many] of each run of slots that follow one another."""
+    found: list[list[int]] = []
+    for slot in slots:
+        if found and slot == found[-1][0] + found[-1][1]:
+            found[-1][1] += 1
+        else:
+            found.append([slot, 1])
+    return found
+
+
+def _iteration(verdict: Verdict) -> str:
+    cause = verdict.cause
+    return "" if cause is None or cause.iteration is None else f", iteration {count(cause.iteration)}"
+
+
+def _who(cause: Cause) -> str:
     who = cause.request or cause.session
-    return f", {cause.what}" + (f" ({who})" if who and who not in cause.what else "")
+    told = who is None or re.search(rf"(?<![\w/-]){re.escape(who)}(?![\w/-])", cause.what)
+    return "" if told else f" ({who})"

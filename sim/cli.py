@@ -9,13 +9,14 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn
 
-from sim import commands
+from sim import commands, showing
 from sim.errors import InputError
 
 AUDITS = ("off", "idle", "step", "event")
 DEVICES = ("auto", "cpu", "cuda")
 PROFILES = ("quick", "ci", "soak")
 VERDICTS = ("leak", "double-free", "alias", "silent", "false-alarm", "watermark", "corrupt", "stuck", "crash")
+FORMATS = ("perfetto", "csv", "parquet")
 LISTS = ("releases", "fixes", "policies", "scenarios")
 
 
@@ -88,6 +89,8 @@ def _parser() -> ArgumentParser:
     _add_fuzz(sub.add_parser("fuzz", help="random runs until the books break; the smallest scenario that shows it"))
     _add_replay(sub.add_parser("replay", help="play a recorded run on an engine"))
     _add_report(sub.add_parser("report", help="figures and report.html for runs, side by side"))
+    _add_export(sub.add_parser("export", help="runs for other tools: a Perfetto trace, tables"))
+    _add_log(sub.add_parser("log", help="the log of a running server: when its books broke, and how they drift"))
     _add_oracle(sub.add_parser("oracle", help="sources of the real scheduler: fetch them, list them"))
     _add_list(sub.add_parser("list", help="releases, fixes, policies or scenarios there are"))
     schema = sub.add_parser("schema", help="the JSON Schema of a scenario")
@@ -104,6 +107,7 @@ def _add_run(run: ArgumentParser) -> None:
     run.add_argument("--seed", type=_seed, metavar="N", help="another seed")
     run.add_argument("--out", type=Path, default=Path("out"), metavar="DIR", help="where to write (out)")
     _add_engine(run)
+    _add_loudness(run)
     run.set_defaults(do=commands.run)
 
 
@@ -130,6 +134,7 @@ def _add_replay(replay: ArgumentParser) -> None:
     replay.add_argument("--against", metavar="ENGINE", help="play on this engine too, up to the first difference")
     replay.add_argument("--deep", action="store_true", help="with --against: compare all memory at every operation")
     _add_engine(replay)
+    _add_loudness(replay)
     replay.set_defaults(do=commands.replay)
 
 
@@ -140,6 +145,12 @@ def _add_engine(command: ArgumentParser) -> None:
     command.add_argument("--device", choices=DEVICES, default="auto", help="where the tensors live")
     command.add_argument("--audit", choices=AUDITS, help="how often the books are recounted from the tensors")
     command.add_argument("--json", action="store_true", help="one JSON document on stdout, nothing else")
+
+
+def _add_loudness(command: ArgumentParser) -> None:
+    how = command.add_mutually_exclusive_group()
+    how.add_argument("-q", "--quiet", action="store_true", help="only what is not as expected, and the sum")
+    how.add_argument("-v", "--verbose", action="store_true", help="every message, and how to play it again")
 
 
 def _add_source(command: ArgumentParser) -> None:
@@ -165,7 +176,21 @@ def _add_report(report: ArgumentParser) -> None:
     report.add_argument("--out", type=Path, metavar="DIR", help="where to write report.html")
     report.add_argument("--policy", type=_policy, metavar="FILE:CLASS", help="the policy of your own that was run")
     report.add_argument("--sglang-src", type=Path, metavar="PATH", help="the sources of sglang that were run")
-    report.set_defaults(do=commands.report)
+    report.set_defaults(do=showing.report)
+
+
+def _add_export(export: ArgumentParser) -> None:
+    export.add_argument("dir", type=Path, metavar="DIR", help="a run, a scenario, or all that `run --out` wrote")
+    export.add_argument("--to", choices=FORMATS, required=True, help="a trace, or tables")
+    export.add_argument("--out", type=Path, metavar="PATH", help="where to write (default: beside each run)")
+    export.set_defaults(do=showing.export)
+
+
+def _add_log(log: ArgumentParser) -> None:
+    log.add_argument("file", type=Path, metavar="FILE", help="what a server printed, plain or packed; - is stdin")
+    log.add_argument("--out", type=Path, metavar="DIR", help="where to write report.html (default: nowhere)")
+    log.add_argument("--json", action="store_true", help="one JSON document on stdout, nothing else")
+    log.set_defaults(do=showing.log)
 
 
 def _add_oracle(oracle: ArgumentParser) -> None:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 import sys
 from argparse import Namespace
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sim import showing
 from sim.errors import InputError
 
 if TYPE_CHECKING:
-    from sim.engines.select import Choice, Engines
-    from sim.progress import Progress
+    from sim.engines.select import Choice
     from sim.replay import Changes
     from sim.result import LeftOut, Result
 
@@ -42,15 +42,19 @@ def run(args: Namespace) -> int:
         policy=args.policy,
         variant=args.variant,
     )
-    progress = Progress(sys.stderr)
+    progress = Progress(sys.stderr, quiet=args.quiet)
     results: list[Result] = []
+
+    def watch(what: str, number: int, of: int) -> Callable[[int, float], None] | None:
+        return progress.watch(what, done=number, of=of)
+
     left_out: list[LeftOut] = []
     try:
         with Engines(choice) as engines:
             args.engine_name = engines.name
-            for _, result in run_paths(args.paths, options, progress.watch, engines, left_out.append):
+            for _, result in run_paths(args.paths, options, watch, engines, left_out.append):
                 results.append(result)
-                _look_inside(result.folder, engines, args.policy, progress)
+                showing.look_inside(result.folder, engines, args.policy, progress)
     except KeyboardInterrupt:
         progress.clear()
         _conclude(results, args, left_out, report=False)
@@ -97,11 +101,11 @@ def replay(args: Namespace) -> int:
         raise InputError("--deep: there is nothing to compare; write --against with another engine")
     if args.out is not None:
         prepare(args.out)
-    progress = Progress(sys.stderr)
+    progress = Progress(sys.stderr, quiet=args.quiet)
     try:
         with Engines(choice) as engines:
-            result = play(args.ops, changes, progress.watch("replay", str(args.ops)), engines)
-            _look_inside(result.folder, engines, args.policy, progress)
+            result = play(args.ops, changes, progress.watch(f"replay {args.ops}"), engines)
+            showing.look_inside(result.folder, engines, args.policy, progress)
     finally:
         progress.clear()
     return _conclude([result], args, report=args.out is not None)
@@ -121,10 +125,10 @@ def _lockstep(args: Namespace, choice: Choice, changes: Changes) -> int:
     _unchangeable(other, args)
     if choice.real and other.real and args.sglang_src is not None:
         choice, other = _whose_path(choice, other)
-    progress = Progress(sys.stderr)
+    progress = Progress(sys.stderr, quiet=args.quiet)
     try:
         with Engines(choice) as one, Engines(other) as two:
-            watch = progress.watch("replay", f"{choice.spec} against {other.spec}")
+            watch = progress.watch(f"replay {choice.spec} against {other.spec}")
             outcome = lockstep(args.ops, (one, two), changes, deep=args.deep, notice=watch)
     finally:
         progress.clear()
@@ -164,48 +168,6 @@ def oracle(args: Namespace) -> int:
     for source in cached(args.cache):
         print(f"sglang {source.version}  {source.path}")
     return 0
-
-
-def report(args: Namespace) -> int:
-    """Figures and one page for what runs have left; what an old folder lacks is looked up by playing it again."""
-    from sim.engines.select import MODEL, Choice, Engines
-    from sim.progress import Progress
-    from sim.retrace import looked_inside
-
-    progress = Progress(sys.stderr)
-    try:
-        for folder, engine in _runs(args.dirs):
-            if not looked_inside(folder):
-                choice = Choice(spec=engine.replace(" ", "=="), cache=args.cache, path=args.sglang_src)
-                with Engines(Choice() if engine == MODEL else choice) as engines:
-                    _look_inside(folder, engines, args.policy, progress)
-    finally:
-        progress.clear()
-    print(_build_report(args.dirs, args.out))
-    return 0
-
-
-def _runs(paths: list[Path]) -> list[tuple[Path, str]]:
-    """The folders of the runs that these paths name, each with its engine."""
-    from reports import ReportError, runs
-
-    try:
-        return runs(paths)
-    except ReportError as error:
-        raise InputError(str(error)) from error
-
-
-def _look_inside(folder: Path | None, engines: Engines, policy: str | None, progress: Progress) -> None:
-    """Let the report show what lay in memory; without that it is shorter, and that is said."""
-    if folder is None:
-        return
-    from sim.retrace import retrace
-
-    try:
-        retrace(folder, engines, policy, progress.watch("looking inside", folder.name))
-    except InputError as error:
-        progress.clear()
-        print(f"{folder}: the report will not show what lay in memory: {error}", file=sys.stderr)
 
 
 def show_list(args: Namespace) -> int:
@@ -272,6 +234,8 @@ def _conclude(
     results: list[Result], args: Namespace, left_out: Sequence[LeftOut] = (), *, report: bool
 ) -> int:
     """Write what belongs to all runs together, and print it."""
+    from sim.paint import paint_for
+    from sim.progress import Progress
     from sim.record import write_whole
     from sim.result import combined_status
     from sim.table import left_out_lines, summary, table
@@ -281,18 +245,23 @@ def _conclude(
     if args.out is not None:
         write_whole(args.out / "verdicts.json", documents)
         if report and results:
-            page = _build_report([r.folder for r in results if r.folder is not None], args.out)
+            progress = Progress(sys.stderr, quiet=args.quiet)
+            progress.show("drawing the report")
+            page = showing.build_report([r.folder for r in results if r.folder is not None], args.out)
+            progress.clear()
     if args.json:
         print(json.dumps(documents, indent=1))
     elif results or left_out:
-        for line in table(results) if results else ():
+        paint = paint_for(sys.stdout)
+        shown = [r for r in results if not r.ok] if args.quiet else results
+        for line in table(shown, paint, verbose=args.verbose) if shown else ():
             print(line)
-        for line in left_out_lines(left_out, args.engine_name):
+        for line in () if args.quiet else left_out_lines(left_out, args.engine_name):
             print(line)
-        if page is not None:
+        if page is not None and not args.quiet:
             print(f"report: {page}")
         if args.command == "run" and results:
-            print(summary(results))
+            print(summary(results, paint))
     return combined_status(results)
 
 
@@ -307,12 +276,3 @@ def _documents(results: Iterable[Result], left_out: Iterable[LeftOut] = ()) -> A
         groups.setdefault(one.scenario, ([], []))[1].append(one)
     documents = [document(name, *group) for name, group in groups.items()]
     return documents[0] if len(documents) == 1 else documents
-
-
-def _build_report(paths: list[Path], out: Path | None) -> Path:
-    from reports import ReportError, build
-
-    try:
-        return build(paths, out)
-    except ReportError as error:
-        raise InputError(str(error)) from error

@@ -9,18 +9,23 @@ from time import monotonic
 from typing import TextIO
 
 _PERIOD = 0.1
+_PATIENCE = 2.0
+"""Seconds after which a run is worth a line."""
+_BAR = 20
+_WIDTH = 99
 
 
 class Progress:
-    """Rewrites one line of a terminal; writes nothing to anything else."""
+    """Rewrites one line of a terminal; writes nothing to anything else, and nothing about what is done at once."""
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, *, quiet: bool = False) -> None:
         self._stream = stream
-        self._on = stream.isatty()
+        self._on = stream.isatty() and not quiet
         self._written = False
+        self._begun = monotonic() if self._on else 0.0
 
-    def watch(self, scenario: str, variant: str) -> Callable[[int, float], None] | None:
-        """What a run calls with its event number and simulated time."""
+    def watch(self, what: str, *, done: int = 0, of: int = 1) -> Callable[[int, float], None] | None:
+        """What a run calls with its event number and simulated time; it is one of several, and so many are done."""
         if not self._on:
             return None
         start = last = monotonic()
@@ -28,17 +33,19 @@ class Progress:
         def notice(event: int, time: float) -> None:
             nonlocal last
             now = monotonic()
-            if now - last >= _PERIOD:
+            if now - last >= _PERIOD and now - self._begun >= _PATIENCE:
                 last = now
                 rate = event / (now - start)
-                self.show(f"{scenario} {variant}: {event} events, {time:.1f} s simulated, {rate:,.0f} events/s")
+                bar = f"{_bar(done / of)} {done + 1}/{of} " if of > 1 else ""
+                told = f": {event:,} events, {time:.1f} s simulated, {rate:,.0f} events/s" if event else ""
+                self.show(f"{bar}{what}{told}")
 
         return notice
 
     def show(self, text: str) -> None:
         """Write the line."""
         if self._on:
-            self._stream.write(f"\r\x1b[2K{text[:99]}")
+            self._stream.write(f"\r\x1b[2K{text[:_WIDTH]}")
             self._stream.flush()
             self._written = True
 
@@ -48,3 +55,8 @@ class Progress:
             self._stream.write("\r\x1b[2K")
             self._stream.flush()
             self._written = False
+
+
+def _bar(share: float) -> str:
+    full = round(share * _BAR)
+    return f"[{'#' * full}{'.' * (_BAR - full)}]"

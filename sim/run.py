@@ -76,11 +76,11 @@ def load_all(paths: Iterable[Path], memory: int | None = None) -> list[Scenario]
 def run_paths(
     paths: Iterable[Path],
     options: Options,
-    notice: Callable[[str, str], Notice | None] | None = None,
+    notice: Callable[[str, int, int], Notice | None] | None = None,
     engines: Engines | None = None,
     left_out: Callable[[LeftOut], None] | None = None,
 ) -> Iterator[tuple[Scenario, Result]]:
-    """Run every variant of every scenario; `notice(scenario, variant)` gives what watches one run.
+    """Run every variant of every scenario; `notice(name, number, how many)` gives what watches one run.
 
     Variants that the engine cannot run are told to `left_out`.
     """
@@ -90,7 +90,7 @@ def run_paths(
     if options.variant is not None and not plan:
         names = dict.fromkeys(name for s in scenarios for name in s.variants)
         raise InputError(f"--variant {options.variant}: no scenario has it; {choose(options.variant, names)}")
-    for scenario, variant in plan:
+    for number, (scenario, variant) in enumerate(plan):
         reason = misfit(_identity(scenario, variant, options), engines, options.revert)
         if reason is None and engines.real and engines.release is None:
             twin = _twin(scenario, variant, [v for s, v in plan if s is scenario])
@@ -99,7 +99,7 @@ def run_paths(
             if left_out is not None:
                 left_out(LeftOut(scenario=scenario.name, variant=variant.name, reason=reason))
             continue
-        watch = notice(scenario.name, variant.name) if notice is not None else None
+        watch = notice(f"{scenario.name} {variant.name}", number, len(plan)) if notice is not None else None
         yield scenario, run_variant(scenario, variant, options, watch, engines)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
+from sim.paint import Paint, plain
 from sim.result import LeftOut, Result
 
 if TYPE_CHECKING:
@@ -17,19 +19,26 @@ _TITLES = ("scenario", "variant", "verdict", "pool", "size", "event", "it", "see
 _RIGHT = (4, 5, 6)
 _SHRINKABLE = (7, 0, 1)
 _LEAST = 10
+_VERDICT = 2
+_NOT_MET = "NOT MET  "
 
 Row = tuple[str, ...]
 
 
-def table(results: Sequence[Result]) -> Iterator[str]:
-    """Lines: a row for each verdict (or for `clean`), its cause under it, and what was not met."""
-    blocks = [(row, below) for result in results for row, below in _blocks(result)]
-    widths = _widths([_TITLES, *(row for row, _ in blocks)])
-    yield _line(_TITLES, widths)
-    for row, below in blocks:
-        yield _line(row, widths)
+def table(results: Sequence[Result], paint: Paint = plain, *, verbose: bool = False) -> Iterator[str]:
+    """Lines: a row for each verdict (or for `clean`), its cause under it, and what was not met.
+
+    With `verbose` every verdict with its message, how far each run went, and the line that plays it again.
+    """
+    blocks = [(result, row, below) for result in results for row, below in _blocks(result, verbose)]
+    widths = _widths([_TITLES, *(row for _, row, _ in blocks)])
+    yield paint(_line(_TITLES, widths), "quiet")
+    for result, row, below in blocks:
+        expected = "good" if row[_VERDICT] == "clean" else "known"
+        yield _line(row, widths, partial(paint, kind=expected if result.ok else "bad"))
         for text in below:
-            yield from wrap(text, WIDTH, initial_indent="    ", subsequent_indent="      ")
+            lines = wrap(text, WIDTH, initial_indent="    ", subsequent_indent="      ")
+            yield from (paint(line, "bad" if text.startswith(_NOT_MET) else "quiet") for line in lines)
 
 
 def left_out_lines(left_out: Sequence[LeftOut], engine: str) -> Iterator[str]:
@@ -43,20 +52,22 @@ def left_out_lines(left_out: Sequence[LeftOut], engine: str) -> Iterator[str]:
         yield f"  {one.scenario:{names}}  {one.variant:{variants}}  {one.reason}"
 
 
-def summary(results: Sequence[Result]) -> str:
+def summary(results: Sequence[Result], paint: Paint = plain) -> str:
     """`3 scenarios, 3 as expected`; where nothing was expected of any, how many are clean."""
     by_scenario: dict[str, bool] = {}
     for result in results:
         by_scenario[result.scenario] = by_scenario.get(result.scenario, True) and result.ok
     count, good = len(by_scenario), sum(by_scenario.values())
     how = "as expected" if any(result.judged for result in results) else "clean; nothing was expected"
-    return f"{count} scenario{'' if count == 1 else 's'}, {good} {how}"
+    return paint(f"{count} scenario{'' if count == 1 else 's'}, {good} {how}", "good" if good == count else "bad")
 
 
-def _blocks(result: Result) -> Iterator[tuple[Row, list[str]]]:
+def _blocks(result: Result, verbose: bool) -> Iterator[tuple[Row, list[str]]]:
     """One row for each verdict, with the lines under it; the last one carries what was not met."""
-    shown = result.verdicts[:MOST_VERDICTS]
-    rows: list[tuple[Row, list[str]]] = [(_row(result, v), [_cause(v)]) for v in shown]
+    shown = result.verdicts if verbose else result.verdicts[:MOST_VERDICTS]
+    rows: list[tuple[Row, list[str]]] = [
+        (_row(result, v), [_cause(v), v.message] if verbose and v.message else [_cause(v)]) for v in shown
+    ]
     if not rows:
         word = "clean" if result.ending not in ("limit", "stuck") else result.ending
         figures = ("", "", str(result.events), str(result.iterations), "")
@@ -65,11 +76,23 @@ def _blocks(result: Result) -> Iterator[tuple[Row, list[str]]]:
     tail = [f"… and {rest} more verdicts, all in verdicts.json"] if rest else []
     if result.frames:
         tail.append(f"raised at: {' → '.join(result.frames)}")
-    tail += [f"NOT MET  {line}" for line in result.unmet]
+    tail += [f"{_NOT_MET}{line}" for line in result.unmet]
     tail += [f"note: {line}" for line in result.notes]
+    if verbose:
+        changes = [f"{word} {', '.join(map(str, fixes))}" for word, fixes in _changes(result) if fixes]
+        tail.append(
+            f"{' '.join([result.release, *changes])}, engine {result.engine}: {result.events:,} events, "
+            f"{result.iterations:,} iterations, {result.checks:,} audits, {result.time:.6g} s simulated"
+        )
+        if result.folder is not None:
+            tail.append(f"again: kvledger replay {result.folder / 'ops.jsonl'}")
     rows[-1][1].extend(tail)
     for index, (row, below) in enumerate(rows):
         yield (row if index == 0 else ("", "", *row[2:])), below
+
+
+def _changes(result: Result) -> tuple[tuple[str, tuple[int, ...]], ...]:
+    return ("without", result.reverted), ("with", result.added)
 
 
 def _row(result: Result, verdict: Verdict) -> Row:
@@ -114,10 +137,12 @@ def _widths(rows: Iterable[Row]) -> list[int]:
     return widths
 
 
-def _line(row: Row, widths: list[int]) -> str:
+def _line(row: Row, widths: list[int], paint: Callable[[str], str] | None = None) -> str:
+    """One row; `paint` is for its verdict."""
     cells = []
     for index, (cell, width) in enumerate(zip(row, widths, strict=True)):
         if len(cell) > width:
             cell = cell[: width - 1] + "…"
-        cells.append(cell.rjust(width) if index in _RIGHT else cell.ljust(width))
+        placed = cell.rjust(width) if index in _RIGHT else cell.ljust(width)
+        cells.append(placed.replace(cell, paint(cell), 1) if paint and index == _VERDICT else placed)
     return "  ".join(cells).rstrip()

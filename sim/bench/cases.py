@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 
 from sim.bench.load import drawn_iteration, per_iteration, steady, timeout_cost, unaudited, with_all_pools
+from sim.bench.logs import counting_cost, log_cost, write_log
 
 ROUNDS = 5
 WIDTH = 74
@@ -166,6 +167,18 @@ def _resident() -> int:
     return pages * 4096
 
 
+def logs() -> Iterator[Figure]:
+    """Reading the log of a server against counting its lines."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "server.log"
+        count = write_log(path, 20_000)
+        unit, cost = least(partial(counting_cost, path), partial(log_cost, path), rounds=3)
+    yield Figure(
+        name="kvledger log, a line of a log / counting lines", ratio=cost / unit, bound=160.0,
+        note=f"{count / cost:,.0f} lines/s",
+    )  # fmt: skip
+
+
 def start_up() -> Iterator[Figure]:
     """Commands that need no tensors answer at once: torch is imported when it is needed."""
     code = "from sim.cli import main; raise SystemExit(main())"
@@ -183,5 +196,6 @@ def _wall(command: list[str]) -> float:
 
 
 CASES: tuple[Callable[[], Iterator[Figure]], ...] = (
-    iterations, all_pools, fuzzing, checks, event_log, sessions, pool_size, memory, start_up,
+    iterations, all_pools, fuzzing, checks, event_log, sessions, pool_size, memory, logs,
+    start_up,
 )  # fmt: skip

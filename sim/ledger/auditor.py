@@ -43,7 +43,7 @@ class Auditor:
         self._recount = Recount(engine.scheduler)
         self._watermarks = Watermarks(engine.scheduler)
         self._books = engine.scheduler.view.books()
-        self._judge = Judge(self._ledger.context, self, self._books)
+        self._judge = Judge(self._ledger.context, self, self._books, engine.config.pool.page_size)
         self._docket = self._judge.docket
         self._full = self._judge.full
         self._more = len(self._books) > 1

@@ -33,6 +33,10 @@ _KINDS = {
 }
 
 
+_PAGED = ("full", "swa")
+_MOST_SLOTS = 64
+
+
 class Evidence(Protocol):
     """What costs too much to be gathered unasked."""
 
@@ -58,8 +62,9 @@ class Standing:
 class Judge:
     """Judges one run, event by event."""
 
-    def __init__(self, at: Context, evidence: Evidence, books: Mapping[str, Terms]) -> None:
+    def __init__(self, at: Context, evidence: Evidence, books: Mapping[str, Terms], page: int) -> None:
         self.docket = Docket(at)
+        self._page = page
         self.books = books
         self.standing = {pool: Standing(PoolCount(pool, 0, 0, (), ())) for pool in (*books, "rows")}
         self.full = self.standing["full"]
@@ -141,17 +146,22 @@ class Judge:
         self._found("alias", pool, count, f"{several(count, pool, 'are')} free and named, or named by two", units)
 
     def _found(self, kind: str, pool: str, size: int, what: str, units: Sequence[int]) -> None:
-        cause = self.docket.here(f"{what} (found by the recount)", units, abs(size))
+        cause = self.docket.here(f"{what} (found by the recount)", self._slots(pool, units), abs(size))
         self._ownership(kind, pool, size, cause, what)
 
     def _posted(self, fault: Fault) -> None:
         kind, sign = _KINDS[fault.kind]
         cause = Cause(
             fault.what, fault.event, fault.iteration, fault.time, fault.op, fault.request, fault.session,
-            fault.units, fault.count,
+            self._slots(fault.pool, fault.units), fault.count,
         )  # fmt: skip
         message = f"{fault.what}; {equation(self.books.get(fault.pool, self.terms))}"
         self._ownership(kind, fault.pool, sign * fault.count, cause, message)
+
+    def _slots(self, pool: str, units: Sequence[int]) -> list[int]:
+        """What is owned as one, slot by slot."""
+        page = self._page if pool in _PAGED else 1
+        return [unit * page + offset for unit in units for offset in range(page)][:_MOST_SLOTS]
 
     def _unposted(self, before: PoolCount, faults: Sequence[Fault]) -> None:
         """Damage in this event beyond what its faulty postings account for."""

@@ -33,7 +33,8 @@ class ObservedAuditor:
         self._engine = engine
         self._at = Context()
         sizes = config.pool.sizes
-        self._judge = Judge(self._at, self, {pool: Terms(size, 0, 0, 0, 0, size) for pool, size in sizes.items()})
+        books = {pool: Terms(size, 0, 0, 0, 0, size) for pool, size in sizes.items()}
+        self._judge = Judge(self._at, self, books, config.pool.page_size)
         self._docket = self._judge.docket
         self._seen: dict[str, Any] = {}
         self._counts = {pool: PoolCount(pool, 0, 0, (), ()) for pool in (*sizes, "rows")}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from sim import commands
+from sim import showing
 from sim.cli import main
 
 SCENARIO = """\
@@ -32,7 +32,7 @@ def place(tmp_path, monkeypatch):
     """An empty folder with one scenario in it; reports are drawn by other tests."""
     monkeypatch.chdir(tmp_path)
     Path("s.yaml").write_text(SCENARIO)
-    monkeypatch.setattr(commands, "_build_report", lambda paths, out: Path(out, "report.html"))
+    monkeypatch.setattr(showing, "build_report", lambda paths, out: Path(out, "report.html"))
 
 
 @pytest.fixture

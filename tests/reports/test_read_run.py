@@ -69,9 +69,10 @@ def test_a_verdict_file_that_is_no_text_is_named(run: Path) -> None:
     assert "not UTF-8" in complaint(run)
 
 
-def test_a_verdict_of_the_wrong_type_is_named_with_its_place(run: Path) -> None:
+@pytest.mark.parametrize("size", ["one", 1 << 53, -(1 << 53), 0.5])
+def test_a_verdict_of_the_wrong_type_is_named_with_its_place(run: Path, size: object) -> None:
     document = json.loads((run / "verdicts.json").read_text())
-    document["variants"]["before"]["verdicts"][0]["size"] = "one"
+    document["variants"]["before"]["verdicts"][0]["size"] = size
     (run / "verdicts.json").write_text(json.dumps(document))
     assert "variants.before.verdicts.0.size" in complaint(run)
 

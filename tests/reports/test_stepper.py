@@ -2,16 +2,13 @@
 
 import json
 import re
-from itertools import pairwise
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from reports.data import read_run
 from reports.errors import ReportError
 from reports.moments import read_moments
-from reports.stepper import runs, steppers
+from reports.stepper import steppers
 from sim.cli import main
 
 WICKED = "</script><script>alert(1)</script>&lt;"
@@ -44,13 +41,6 @@ def test_rows_are_those_of_the_moment(folder):
         assert [row.row for row in step.rows] == [row["row"] for row in told["rows"]]
         for row, its in zip(step.rows, told["rows"], strict=True):
             assert [slot for first, many in its["runs"] for slot in range(first, first + many)] == list(row.slots)
-
-
-@given(st.lists(st.integers(0, 30)))
-def test_runs_are_the_slots(slots):
-    found = runs(slots)
-    assert [slot for first, many in found for slot in range(first, first + many)] == slots
-    assert all(a + many != b for (a, many), (b, _) in pairwise(found))
 
 
 def test_no_name_ends_the_script(folder, tmp_path):

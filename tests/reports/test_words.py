@@ -1,9 +1,13 @@
 """Verdicts in plain words."""
 
-import pytest
+from itertools import pairwise
 
-from reports.data import Outcome, Verdict
-from reports.words import sentence, short_verdict
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reports.data import Cause, Outcome, Verdict
+from reports.words import runs, sentence, short_verdict
 
 
 def outcome(kind: str, pool: str, size: int) -> Outcome:
@@ -14,10 +18,10 @@ def outcome(kind: str, pool: str, size: int) -> Outcome:
 @pytest.mark.parametrize(
     ("kind", "pool", "size", "short", "long"),
     [
-        ("leak", "full", -3, "leak −3", "leak, −3 in the full pool: "),
-        ("stuck", "swa", 41, "stuck 41 requests", "stuck, 41 requests in the swa pool: "),
-        ("stuck", "full", 1, "stuck 1 request", "stuck, 1 request in the full pool: "),
-        ("crash", "mamba", 0, "crash", "crash in the mamba pool: "),
+        ("leak", "full", -3, "leak −3", "leak, −3 in the full pool since event 7: "),
+        ("stuck", "swa", 41, "stuck 41 requests", "stuck, 41 requests in the swa pool since event 7: "),
+        ("stuck", "full", 1, "stuck 1 request", "stuck, 1 request in the full pool since event 7: "),
+        ("crash", "mamba", 0, "crash", "crash in the mamba pool since event 7: "),
     ],
 )
 def test_a_size_has_its_sign_and_work_that_waits_is_requests(
@@ -25,3 +29,35 @@ def test_a_size_has_its_sign_and_work_that_waits_is_requests(
 ) -> None:
     assert short_verdict(outcome(kind, pool, size)) == short
     assert sentence(outcome(kind, pool, size)).startswith(long)
+
+
+def found(kind: str, pool: str, size: int, slots: list[int], number: int) -> Outcome:
+    cause = Cause(what="it happened", event=7, iteration=3, slots=tuple(slots), count=number, session="a")
+    verdict = Verdict(verdict=kind, pool=pool, size=size, event=9, cause=cause)
+    return Outcome(release="r", events=9, checks=9, iterations=4, ok=False, verdicts=(verdict,))
+
+
+@pytest.mark.parametrize(
+    ("kind", "pool", "size", "slots", "number", "told"),
+    [
+        ("leak", "full", -1, [26], 1, "leak, −1 in the full pool since event 7, iteration 3: slot 26 belongs to nobody."),
+        ("silent", "full", -4, [17, 18, 19, 30], 4, ": slots 17–19 and 30 belong to nobody."),
+        ("leak", "mamba", -9, [1, 3], 9, ": states 1 and 3 and 7 more belong to nobody."),
+        ("leak", "rows", -1, [2], 1, ": row 2 belongs to nobody."),
+        ("double-free", "swa", 2, [5, 6], 2, ": slots 5–6 are free twice or in two hands."),
+        ("false-alarm", "full", 6, [], 6, ": the check is wrong, the memory is fine."),
+    ],
+)
+def test_the_sentence_names_whose_slots_are_lost_since_when_and_why(
+    kind: str, pool: str, size: int, slots: list[int], number: int, told: str
+) -> None:
+    said = sentence(found(kind, pool, size, slots, number))
+    assert told in said
+    assert "Cause: it happened (a); the release's own checks never see it." in said
+
+
+@given(st.lists(st.integers(0, 30)))
+def test_runs_are_the_slots(slots: list[int]) -> None:
+    found = runs(slots)
+    assert [slot for first, many in found for slot in range(first, first + many)] == slots
+    assert all(a + many != b for (a, many), (b, _) in pairwise(found))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import os
 import signal
@@ -14,9 +13,9 @@ from types import SimpleNamespace
 
 import pytest
 from helpers.commandline import SCENARIO
+from helpers.traceread import read_trace
 
 from sim import setup
-from sim.progress import Progress
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.usefixtures("place")
@@ -191,6 +190,16 @@ def test_a_recorded_run_is_replayed(kvledger):
         ),
         (("replay", "s.yaml"), "s.yaml:1:1: this is not JSON"),
         (("replay", "empty"), "empty:1:1: is a directory; write the path of an ops.jsonl"),
+        (("export", "empty"), "kvledger export: the following arguments are required: --to; see kvledger export"),
+        (("export", "empty", "--to", "svg"), "argument --to: invalid choice: 'svg'"),
+        (
+            ("export", "none", "--to", "csv"),
+            "none: there is no such folder; name one that `kvledger run --out` wrote",
+        ),
+        (
+            ("export", "empty", "--to", "perfetto"),
+            "empty: not a run: neither it nor a folder in it has events.jsonl; run a scenario with --out first",
+        ),
         (("list", "nothing"), "argument what: invalid choice: 'nothing'"),
         (("list", "scenarios", "none"), "none:1:1: there is no such folder"),
     ],
@@ -313,6 +322,36 @@ def test_a_reader_that_goes_away_gets_no_traceback():
     assert process.wait(timeout=240) == 0
 
 
+def test_runs_are_exported_and_it_is_said_where(kvledger):
+    kvledger("run", "s.yaml")
+    for variant in ("before", "after"):
+        Path("out/retract", variant, "lives.jsonl").write_text("")
+    assert kvledger("export", "out", "--to", "perfetto") == (0, "out/retract/trace.perfetto-trace\n", "")
+    assert kvledger("export", "out/retract/after", "--to", "csv")[:2] == (
+        0,
+        "".join(f"out/retract/after/tables/{name}.csv\n" for name in ("events", "verdicts", "lives")),
+    )
+    status, out, _ = kvledger("export", "out/retract", "--to", "parquet", "--out", "there")
+    assert (status, out.split()[0], len(out.split())) == (0, "there/before/events.parquet", 6)
+    assert read_trace(Path("out/retract/trace.perfetto-trace")).slices["retract/before", "scheduler"]
+
+
+def test_a_run_that_was_cut_off_is_exported_with_a_word(kvledger):
+    kvledger("run", "s.yaml")
+    log = Path("out/retract/after/events.jsonl")
+    text = log.read_text()
+    log.write_text(text[:-20])
+    status, _, err = kvledger("export", log.parent, "--to", "csv")
+    assert (status, err) == (0, f"{log}:{text.count(chr(10))}: the last line is cut off; exported without it\n")
+
+
+def test_an_extra_that_is_not_installed_is_one_line(kvledger, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    assert kvledger("export", "out", "--to", "parquet") == (
+        2, "", "pyarrow is not installed; pip install 'kvledger[export]'\n",
+    )  # fmt: skip
+
+
 def test_lists_name_what_there_is(kvledger):
     _, releases, _ = kvledger("list", "releases")
     _, fixes, _ = kvledger("list", "fixes")
@@ -331,20 +370,25 @@ def test_the_schema_is_json(kvledger):
     assert (status, json.loads(out)["$schema"]) == (0, "https://json-schema.org/draft/2020-12/schema")
 
 
-def test_progress_is_shown_on_a_terminal_only(monkeypatch):
-    class Terminal(io.StringIO):
-        def isatty(self):
-            return True
+def test_quiet_says_only_what_is_not_as_expected_and_the_sum(place, kvledger):
+    assert kvledger("run", "s.yaml", "-q")[:2] == (0, "1 scenario, 1 as expected\n")
+    Path("s.yaml").write_text(Path("s.yaml").read_text().replace("size: -1", "size: -2"))
+    status, out, _ = kvledger("run", "s.yaml", "--quiet")
+    assert status == 1
+    assert "NOT MET" in out
+    assert "after" not in out
+    assert out.endswith("1 scenario, 0 as expected\n")
 
-    assert Progress(io.StringIO()).watch("s", "v") is None
-    terminal = Terminal()
-    progress = Progress(terminal)
-    clock = iter([0.0, 0.05, 0.5])
-    monkeypatch.setattr("sim.progress.monotonic", lambda: next(clock))
-    notice = progress.watch("retract", "before")
-    notice(1000, 1.0)
-    notice(20000, 12.5)
-    progress.clear()
-    assert terminal.getvalue() == (
-        "\r\x1b[2Kretract before: 20000 events, 12.5 s simulated, 40,000 events/s\r\x1b[2K"
-    )
+
+def test_verbose_says_how_to_play_each_run_again(place, kvledger):
+    status, out, _ = kvledger("run", "s.yaml", "-v")
+    assert status == 0
+    assert [line.strip() for line in out.splitlines() if "again:" in line] == [
+        f"again: kvledger replay out/retract/{variant}/ops.jsonl" for variant in ("before", "after")
+    ]
+
+
+def test_quiet_and_verbose_do_not_go_together(place, kvledger):
+    status, _, err = kvledger("run", "s.yaml", "-q", "-v")
+    assert status == 2
+    assert "not allowed with" in err

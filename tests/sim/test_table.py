@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
+from pathlib import Path
 
+from sim.paint import coloured
 from sim.result import Result
 from sim.table import WIDTH, summary, table
 
@@ -52,3 +55,27 @@ def test_a_scenario_is_as_expected_if_all_its_variants_are(make_verdict):
     judged = replace(other, judged=True)
     assert summary([good, bad, judged]) == "2 scenarios, 1 as expected"
     assert summary([good, bad, other]) == "2 scenarios, 1 clean; nothing was expected"
+
+
+def test_colours_change_no_column(make_verdict):
+    given = [result(make_verdict, 1), result(make_verdict, 0, variant="after", unmet=("x",)), result(make_verdict, 0)]
+    lines = list(table(given, coloured))
+    assert [re.sub(r"\x1b\[[0-9;]*m", "", line) for line in lines] == list(table(given))
+    words = {re.sub(r".*\x1b\[([0-9;]+)m(\w+)\x1b.*", r"\1 \2", line) for line in lines if "  \x1b" in line}
+    assert words == {"1;31 leak", "1;31 clean", "32 clean"}
+
+
+def test_what_was_expected_is_told_apart_from_what_was_not(make_verdict):
+    line = list(table([result(make_verdict, 1, judged=True)], coloured))[1]
+    assert "\x1b[33mleak\x1b[0m" in line
+
+
+def test_verbose_says_every_verdict_with_its_message_and_how_to_play_it_again(make_verdict):
+    lines = list(table([result(make_verdict, 40, folder=Path("out/s/v"))], verbose=True))
+    assert max(map(len, lines)) <= WIDTH
+    assert sum("busy check +4" in line for line in lines) == 40
+    assert lines[-2:] == [
+        "    sglang-0.5.11 without 22862, engine model: 90 events, 40 iterations, 90 audits, 1 s simulated",
+        "    again: kvledger replay out/s/v/ops.jsonl",
+    ]
+    assert sum(make_verdict().message[:30] in line for line in lines) == 40

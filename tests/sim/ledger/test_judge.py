@@ -54,7 +54,7 @@ def evidence():
 @pytest.fixture
 def judge(evidence):
     at = Context(event=7, iteration=5, time=1.5, op="step", request="r", session="s")
-    return Judge(at, evidence, books())
+    return Judge(at, evidence, books(), 1)
 
 
 def fault(kind, size, pool="full", **more):
@@ -302,3 +302,15 @@ def test_what_was_posted_of_one_pool_and_harms_another_is_no_false_alarm_there(j
     assert [(v.verdict, v.pool, v.size) for v in judge.docket.verdicts] == [
         ("false-alarm", "swa", 16), ("silent", "full", 32), ("alias", "swa", 32),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("pool", "slots"),
+    [("full", [8, 9, 10, 11, 20, 21, 22, 23]), ("swa", [8, 9, 10, 11, 20, 21, 22, 23]), ("mamba", [2, 5])],
+)
+def test_a_cause_names_slots_also_where_pages_are_owned_as_one(evidence, pool, slots):
+    judge = Judge(Context(event=7), evidence, books(), 4)
+    lost = PoolCount(pool, len(slots), 0, (2, 5), ())
+    judge.recounted(counted(count(0, 0)) | {pool: lost})
+    (verdict,) = judge.docket.opened()
+    assert verdict.cause.slots == slots

@@ -1,0 +1,61 @@
+"""A run's folder as an export reads it: its log, and whatever else is there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from reports.data import Verdict, read_meta, read_outcome
+from reports.export.events import Event, read_events
+from reports.export.lines import TIME, Say
+from reports.export.lives import Life, read_lives
+from reports.find import folders
+
+_LIVES = "lives.jsonl"
+
+
+@dataclass(frozen=True)
+class Source:
+    """One run; `verdicts` is None where an interrupted run has left none, `end` is when it ended."""
+
+    folder: Path
+    scenario: str
+    variant: str
+    labels: tuple[str, ...]
+    verdicts: tuple[Verdict, ...] | None
+    end: float
+    say: Say
+
+    def events(self) -> tuple[tuple[str, ...], Iterator[Event]]:
+        """The pools, and all events."""
+        return read_events(self.folder / "events.jsonl", self.say)
+
+    def lives(self) -> Iterator[Life]:
+        """What requests and sessions were when; nothing where that was not written down."""
+        return read_lives(self.folder / _LIVES, self.say) if has_lives(self.folder) else iter(())
+
+
+def has_lives(folder: Path) -> bool:
+    """Whether it was written down what requests and sessions were when."""
+    return (folder / _LIVES).is_file()
+
+
+def find_sources(path: Path) -> list[Path]:
+    """The folders of runs that a path means: of one, of a scenario, of a whole output folder."""
+    return folders(path, lambda folder: (folder / "events.jsonl").is_file(), "events.jsonl")
+
+
+def read_source(folder: Path, say: Say) -> Source:
+    """Read what is small, so that what is wrong with it is told before anything is written."""
+    ended: Any = read_meta(folder).get("time")
+    end = float(ended) if TIME.holds(ended) else 0.0
+    if not (folder / "verdicts.json").is_file():
+        say(f"{folder}: there is no verdicts.json, the run was interrupted; exported without verdicts")
+        place = folder.resolve()
+        return Source(folder, place.parent.name, place.name, (), None, end, say)
+    scenario, variant, outcome = read_outcome(folder)
+    changes = [f"without {number}" for number in outcome.reverted] + [f"with {number}" for number in outcome.added]
+    labels = (outcome.engine, outcome.release, *changes)
+    return Source(folder, scenario, variant, labels, outcome.verdicts, end, say)

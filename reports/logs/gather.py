@@ -1,0 +1,278 @@
+"""Reads a whole log once: each rank's books, loads and events, in memory that does not grow with it."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from reports.logs.book import Kind
+from reports.logs.messages import answered, batch_of, begun, old_busy, raised, retracted, stated_in
+from reports.logs.rank import ABORTED, ANSWERED, BESIDE, FINISHED, RELEASED, RETRACTED, Raised, Rank
+from reports.logs.records import Record, Records
+from reports.logs.scanning import Line
+
+NEAR = 60.0
+"""Seconds before a break that are looked at where no check before it is known."""
+_MOST_RANKS = 512
+_MOST_LIVES = 64
+_SETTINGS = re.compile(
+    r"\b(log_level|decode_log_interval|page_size|enable_streaming_session|speculative_eagle_topk|version)=('?[\w.+-]+'?)"
+)
+_ABORTS = (
+    "Abort queued request", "Abort running request", "Abort grammar queue request", "Abort bootstrap queue",
+    "Abort inflight queue", "Abort prealloc queue", "Abort transfer queue", "retract_decode: aborted last",
+)  # fmt: skip
+_CHECKED = ("available", "max_total_num_tokens", "memory leak", "debug info:")
+_RELEASES = ("Session KV released: ", "Session closed: ")
+_DP = re.compile(r"DP\d+")
+
+
+@dataclass(slots=True)
+class _Head:
+    """Whose text the next lines without a stamp go on with."""
+
+    rank: str
+    kind: Kind | None
+    raised: bool = False
+
+
+@dataclass
+class Log:
+    """What is known of a log."""
+
+    ranks: dict[str, Rank] = field(default_factory=dict)
+    ended: list[Rank] = field(default_factory=list)
+    lives_dropped: int = 0
+    answered: int = 0
+    known: int = 0
+    """Records that a server of SGLang has printed."""
+    settings: dict[str, str] = field(default_factory=dict)
+    died: Raised | None = None
+    seen: Counter[str] = field(default_factory=Counter)
+    """How often the log says things of each kind: what would have said more depends on it."""
+    forms: Counter[str] = field(default_factory=Counter)
+    """Checks by the wording of which releases they have."""
+    time: float = 0.0
+    _stamped: bool = False
+    _head: _Head | None = None
+
+    def read(self, lines: Iterable[Line]) -> None:
+        """All of it."""
+        records = Records()
+        for line in lines:
+            if answered(line.text):
+                self.answered += 1
+                continue
+            for record in records.of(line):
+                self.record(record)
+        for rank in self.ranks.values():
+            rank.settle()
+
+    def lives(self) -> list[Rank]:
+        """Every life of every rank, the older ones first."""
+        return [*self.ended, *(self.ranks[name] for name in sorted(self.ranks, key=_natural))]
+
+    # -- record by record ---------------------------------------------------------------------------------
+
+    def record(self, record: Record) -> None:
+        """One record."""
+        text = record.text
+        if record.time is not None:
+            self.time = record.time
+        if record.stamped:
+            self._stamped = True
+            if self._head is not None and self._head.rank == record.rank:
+                self._head = None
+            if text.startswith(("Decode batch", "Prefill batch")):
+                self._batch(record)
+                return
+            if text.startswith(("Receive: obj=", "Finish: obj=")):
+                self.seen[FINISHED] += text.startswith("Finish")
+                return
+        self._others(record)
+
+    def _others(self, record: Record) -> None:
+        text = record.text
+        self._exception(record)
+        if any(word in text for word in _CHECKED):
+            self._figures(record)
+        elif "batch" in text and not record.stamped:
+            if not self._stamped and record.time is not None:
+                self._batch(record)
+        elif "hit an exception" in text:
+            self._crash(record)
+        elif "server_args=" in text:
+            self.settings |= {name: value.strip("'") for name, value in _SETTINGS.findall(text)}
+            self.known += 1
+        elif "watchdog timeout" in text and "Scheduler" in text:
+            self._crash(record, f"Hang: {text}")
+        elif "sigquit from a child" in text:
+            self.died = self.died or Raised(record.line, self.time, text)
+            self.known += 1
+        elif record.stamped or not self._stamped:
+            self._event(record)
+
+    def _batch(self, record: Record) -> None:
+        batch = batch_of(record.text)
+        if batch is None or record.cut:
+            return
+        rank = self._rank(record)
+        if rank is not None:
+            self.known += 1
+            rank.batch(batch)
+
+    def _event(self, record: Record) -> None:
+        """Retracts, aborts, sessions and flushes."""
+        text = record.text
+        kind, count = "", 1
+        if text.startswith(_ABORTS):
+            kind = ABORTED
+        elif text.startswith(_RELEASES):
+            kind = RELEASED if text.startswith(_RELEASES[0]) or self.seen["kv released"] == 0 else ""
+            self.seen["kv released"] += text.startswith(_RELEASES[0])
+        elif text.startswith("Req Time Stats("):
+            kind = FINISHED
+        elif (many := retracted(text)) is not None:
+            kind, count = RETRACTED, many
+        elif not text.startswith(("Cache flushed", "Session ", "Deferring session")):
+            return
+        rank = self._rank(record)
+        if rank is None:
+            return
+        self.known += 1
+        if text.startswith("Cache flushed"):
+            rank.flush()
+        elif kind:
+            self.seen[kind] += count
+            rank.note(kind, count)
+
+    # -- checks -------------------------------------------------------------------------------------------
+
+    def _figures(self, record: Record) -> None:
+        """What checks state, and what a scheduler states when it is made."""
+        text = record.text
+        tokens = begun(text)
+        if tokens is not None and record.stamped:
+            self._begin(record, tokens)
+            return
+        self._set_head(record)
+        head = self._head
+        if head is None or head.kind is None:
+            return
+        rank = self._rank(record)
+        if rank is None:
+            return
+        old = old_busy(text, record.cut) if "(BUSY)" in text else None
+        if old is not None:
+            self.forms["0.5.10"] += 1
+            self.seen["busy lines"] += 1
+            self.known += 1
+            rank.busy(record.line, old)
+        for stated in stated_in(text, record.cut):
+            self.known += 1
+            self.forms["0.5.10" if "self." in text or "total_tokens=" in text else "0.5.11"] += stated.pool != "rows"
+            self.seen["busy lines"] += "(BUSY)" in text
+            broke = rank.stated(record.line, head.kind, stated, head.raised, lambda: self._counts(rank))
+            if broke:
+                self._look_around(rank, stated.pool)
+
+    def _set_head(self, record: Record) -> None:
+        """Which check speaks: that of this record, or still the one before."""
+        text = record.text
+        in_crash = self._head is not None and self._head.raised and not record.stamped
+        name = self._head.rank if self._head is not None and not record.stamped else record.rank
+        if "debug info:" in text:
+            self._head = _Head(record.rank, None)
+        elif "(BUSY)" in text and record.stamped:
+            self._head = _Head(record.rank, "busy")
+        elif "Mem Leak Detected!" in text and (in_crash or self._usable(record)):
+            self._head = _Head(name, "busy", True)
+        elif "memory leak detected!" in text and (in_crash or self._usable(record)):
+            self._head = _Head(name, "idle", in_crash or text.startswith("ValueError"))
+
+    def _usable(self, record: Record) -> bool:
+        """Whether it can be told whose record this is: it has a stamp, or there is nobody else."""
+        return record.stamped or len(self.ranks) <= 1
+
+    def _look_around(self, rank: Rank, pool: str) -> None:
+        """What happened in the time before a first break."""
+        book = rank.books[pool]
+        first, before = book.first, book.before
+        if first is None:
+            return
+        book.window = max(1.0, first.time - before.time if before is not None else min(NEAR, first.time - rank.start))
+        since = first.time - book.window
+        for kind in BESIDE:
+            whose = [rank] if rank.counts[kind] else self._beside(rank)
+            book.near[kind] = max((other.noted(kind, since) for other in whose), default=0)
+
+    def _counts(self, rank: Rank) -> Mapping[str, int]:
+        """What a drift can be counted against; what this rank leaves to another to print, from there."""
+        counts = Counter(rank.counts)
+        for other in self._beside(rank):
+            for kind, count in other.counts.items():
+                if not rank.counts[kind]:
+                    counts[kind] = max(counts[kind], count)
+        if self.answered:
+            counts[ANSWERED] = self.answered
+        return counts
+
+    def _beside(self, rank: Rank) -> list[Rank]:
+        """The other ranks of the same replica."""
+        replica = _DP.findall(rank.name)
+        return [other for other in self.ranks.values() if other is not rank and _DP.findall(other.name) == replica]
+
+    # -- ranks --------------------------------------------------------------------------------------------
+
+    def _rank(self, record: Record) -> Rank | None:
+        """Whose record it is; its clock is set."""
+        name = record.rank
+        if not record.stamped and self._head is not None:
+            name = self._head.rank
+        elif not record.stamped and len(self.ranks) == 1:
+            name = next(iter(self.ranks))
+        rank = self.ranks.get(name)
+        if rank is None:
+            if len(self.ranks) >= _MOST_RANKS:
+                return None
+            rank = self.ranks[name] = Rank(name)
+        rank.moment(record.time if record.time is not None or record.stamped else self.time)
+        return rank
+
+    def _begin(self, record: Record, tokens: int) -> None:
+        """A scheduler has been made; one that was there before is gone."""
+        self.known += 1
+        old = self.ranks.get(record.rank)
+        if old is not None and (old.batches or old.books or old.crash):
+            old.settle()
+            if len(self.ended) < _MOST_LIVES:
+                self.ended.append(old)
+            else:
+                self.lives_dropped += 1
+            self.ranks[record.rank] = Rank(record.rank, life=old.life + 1)
+        rank = self._rank(record)
+        if rank is not None:
+            rank.total = tokens
+
+    def _crash(self, record: Record, what: str = "") -> None:
+        rank = self._rank(record)
+        if rank is None:
+            return
+        self.known += 1
+        rank.crash = rank.crash or Raised(record.line, rank.now, what, record.line if what else 0)
+        self._head = _Head(rank.name, None, True)
+
+    def _exception(self, record: Record) -> None:
+        """The line of an exception in an open traceback; of several in a row the last one is what ended it."""
+        if record.stamped or self._head is None or not self._head.raised:
+            return
+        crash, what = self.ranks[self._head.rank].crash, raised(record.text)
+        if crash is not None and what is not None:
+            crash.what, crash.what_line = what, record.line
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """TP10 after TP9."""
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name)]

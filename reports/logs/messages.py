@@ -1,0 +1,154 @@
+"""What the records of a scheduler mean, in the wordings of all releases: batches, checks, events."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+TERMS = ("available", "evictable", "protected", "session_held", "uncached")
+_N = r"=(-?\d{1,18})"
+_NUMBER = re.compile(r"-?\d{1,15}(?:\.\d{1,9})?", re.ASCII)
+_BATCH = re.compile(r"(Prefill|Decode) batch\b")
+
+# Of each form: the pool (or the number of the group that names it), then the groups of the total and the five terms.
+_Form = tuple[re.Pattern[str], str | int, int, tuple[int, ...]]
+_FORMS: tuple[_Form, ...] = (
+    (
+        re.compile(
+            rf"\[(\w{{1,16}})\] total{_N}, available{_N}, evictable{_N}, protected{_N}, session_held{_N}, uncached{_N}"
+        ),
+        1, 2, (3, 4, 5, 6, 7),
+    ),
+    (
+        re.compile(
+            rf"self\.max_total_num_tokens{_N}, available_size{_N}, evictable_size{_N}, protected_size{_N}, "
+            rf"session_held{_N}"
+        ),
+        "full", 1, (2, 3, 4, 5),
+    ),
+    (
+        re.compile(
+            rf"self\.(full|swa)_tokens_per_layer{_N}, \1_available_size{_N}, \1_evictable_size{_N}, \1_protected{_N}, "
+            rf"session_held_\1{_N}"
+        ),
+        1, 2, (3, 4, 5, 6),
+    ),
+    (
+        re.compile(
+            rf"full_available_size{_N}, full_evictable_size{_N}, self\.token_to_kv_pool_allocator\.size{_N}, "
+            rf"self\.tree_cache\.full_protected_size\(\){_N}"
+        ),
+        "full", 3, (1, 2, 4),
+    ),
+    (
+        re.compile(
+            rf"mamba_available_size{_N}, mamba_evictable_size{_N}, self\.req_to_token_pool\.mamba_pool\.size{_N}, "
+            rf"self\.tree_cache\.mamba_protected_size\(\){_N}"
+        ),
+        "mamba", 3, (1, 2, 4),
+    ),
+)  # fmt: skip
+_OLD_BUSY = re.compile(rf"available_size{_N}, evictable_size{_N}, protected_size{_N}, uncached_size{_N}")
+_OLD_FAILED = re.compile(rf"Mem Leak Detected! total_tokens{_N} vs self\.max_total_num_tokens{_N}")
+_ROWS = re.compile(rf"available_size{_N}, session_held{_N}, total_size{_N}")
+_BEGUN = re.compile(r"max_total_num_tokens=(\d{1,15}), chunked_prefill_size=")
+_RETRACTED = re.compile(r"#retracted_reqs: (\d{1,9})")
+_RAISED = re.compile(r"[A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Exit|Timeout|Hang|Assertion)(?=: |:?$)")
+_ANSWERED = re.compile(
+    rb'"POST (?:/generate|/v1/(?:chat/)?completions|/v1/responses|/v1/messages|/api/(?:chat|generate))[?]?\S* [^"]*" 2'
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """A line about a batch; figures that it does not state are absent."""
+
+    decode: bool
+    figures: dict[str, str]
+
+    def figure(self, name: str) -> float | None:
+        """One of them; None where the line does not state it, or states no number."""
+        text = self.figures.get(name)
+        if text is None or not _NUMBER.fullmatch(text):
+            return None
+        return float(text)
+
+
+@dataclass(frozen=True, slots=True)
+class Stated:
+    """What a check states of one pool; `session_held` is absent where the message leaves it out."""
+
+    pool: str
+    total: int | None
+    terms: tuple[int | None, ...]
+    delta: int | None
+
+
+def batch_of(text: str) -> Batch | None:
+    """A batch line, if it is one."""
+    found = _BATCH.search(text)
+    if found is None:
+        return None
+    parts = [part.split(": ", 1) for part in text[found.end() :].split(", ")]
+    return Batch(found[1] == "Decode", {part[0]: part[1] for part in parts if len(part) == 2})
+
+
+def stated_in(text: str, cut: bool) -> Iterator[Stated]:
+    """Each pool that the text states whole; a number at the very end of a cut text is none."""
+
+    def whole(found: re.Match[str]) -> bool:
+        return not (cut and found.end() >= len(text))
+
+    for pattern, pool, total, groups in _FORMS:
+        for found in pattern.finditer(text):
+            if whole(found):
+                name = found[pool] if isinstance(pool, int) else pool
+                yield _stated(name, int(found[total]), [int(found[group]) for group in groups])
+    for found in _OLD_FAILED.finditer(text):
+        if whole(found):
+            total_of = int(found[2])
+            yield Stated("full", total_of, (None,) * 5, int(found[1]) - total_of)
+    if "req_to_token_pool" in text:
+        for found in _ROWS.finditer(text):
+            if whole(found):
+                free, held, size = (int(group) for group in found.groups())
+                yield Stated("rows", size, (free, 0, 0, held, 0), free + held - size)
+
+
+def old_busy(text: str, cut: bool) -> tuple[int, int, int, int] | None:
+    """available, evictable, protected and uncached, as 0.5.10 logs them while it is busy."""
+    found = _OLD_BUSY.search(text)
+    if found is None or (cut and found.end() >= len(text)):
+        return None
+    available, evictable, protected, uncached = (int(group) for group in found.groups())
+    return available, evictable, protected, uncached
+
+
+def _stated(pool: str, total: int, numbers: list[int]) -> Stated:
+    held = numbers[3] if len(numbers) > 3 else None
+    uncached = numbers[4] if len(numbers) > 4 else 0
+    terms = (numbers[0], numbers[1], numbers[2], held, uncached)
+    return Stated(pool, total, terms, sum(numbers) - total)
+
+
+def begun(text: str) -> int | None:
+    """How many tokens a scheduler that has just been made has room for."""
+    found = _BEGUN.search(text)
+    return int(found[1]) if found else None
+
+
+def retracted(text: str) -> int | None:
+    """How many requests were retracted."""
+    found = _RETRACTED.search(text)
+    return int(found[1]) if found else None
+
+
+def raised(text: str) -> str | None:
+    """The line of an exception, if the text is one."""
+    return text[:2000] if _RAISED.match(text) else None
+
+
+def answered(text: bytes) -> bool:
+    """Whether it is the web server's line of a request that was answered, and nothing else."""
+    return b"POST /" in text and text.find(b"[2", 1) < 0 and _ANSWERED.search(text) is not None

@@ -1,0 +1,148 @@
+"""Lines as the records that they were printed as: whose, when, and what they say.
+
+A line may hold several records (a bar of tqdm before one, two processes that wrote at once), colours, or a record
+packed in JSON by whoever collected it.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from reports.logs.scanning import Line
+
+_STAMP = re.compile(
+    rb"\[(\d{4}-\d\d-\d\d[ T]\d\d:\d\d):(\d\d)(?:[.,](\d{1,6}))?Z?"
+    rb"((?: (?:DP|PP|ATTN_CP|MOE_DP|TP|EP)\d{1,5})*)\] ?"
+)
+_BARE = re.compile(rb"(\d{4}-\d\d-\d\d[ T]\d\d:\d\d):(\d\d)(?:[.,](\d{1,6}))?")
+_COLOUR = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
+_TEXTS = ("message", "msg", "log", "text", "MESSAGE")
+_TIMES = ("asctime", "timestamp", "@timestamp", "time", "ts", "created")
+_DEEPEST = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record; no time where it has no stamp, `cut` where its last character may not be the last one."""
+
+    line: int
+    text: str
+    time: float | None = None
+    rank: str = ""
+    stamped: bool = False
+    cut: bool = False
+
+
+class Records:
+    """Takes lines apart; remembers the last minute that it has read, and the names of the ranks."""
+
+    def __init__(self) -> None:
+        self._minute = b""
+        self._seconds = 0.0
+        self._ranks: dict[bytes, str] = {}
+
+    def of(self, line: Line) -> Iterable[Record]:
+        """The records of a line."""
+        text = line.text
+        if b"\x1b" in text:
+            text = _COLOUR.sub(b"", text)
+        stamp = _STAMP.match(text)
+        if stamp is not None and text.find(b"[2", stamp.end()) < 0:
+            # Nearly every line is one record.
+            return (self._stamped(line, text, stamp, len(text), line.cut),)
+        return self._of(line, text, 0)
+
+    def _of(self, line: Line, text: bytes, depth: int) -> Iterator[Record]:
+        stamps = list(_STAMP.finditer(text))
+        if not stamps or stamps[0].start():
+            head = text[: stamps[0].start()] if stamps else text
+            yield from self._unstamped(line, head, line.cut or bool(stamps), depth)
+        for number, stamp in enumerate(stamps):
+            last = number + 1 == len(stamps)
+            end = len(text) if last else stamps[number + 1].start()
+            yield self._stamped(line, text, stamp, end, line.cut if last else True)
+
+    def _stamped(self, line: Line, text: bytes, stamp: re.Match[bytes], end: int, cut: bool) -> Record:
+        """What follows a stamp."""
+        said = _decoded(text[stamp.end() : end])
+        return Record(line.number, said, self._time(stamp), self._rank(stamp[4]), True, cut)
+
+    def _unstamped(self, line: Line, text: bytes, cut: bool, depth: int) -> Iterator[Record]:
+        if depth < _DEEPEST and not cut and text.lstrip().startswith(b"{"):
+            packed = _packed(text)
+            if packed is not None:
+                inner, time = packed
+                for record in self._of(Line(line.number, inner), inner, depth + 1):
+                    if record.stamped:
+                        yield record
+                    else:
+                        yield Record(line.number, record.text, record.time or time, "", time is not None, record.cut)
+                return
+        stamp = _BARE.search(text[:200])
+        time = self._time(stamp) if stamp else None
+        yield Record(line.number, _decoded(text), time, "", False, cut)
+
+    def _time(self, stamp: re.Match[bytes]) -> float | None:
+        minute = stamp[1]
+        if minute != self._minute:
+            seconds = _seconds(minute)
+            if seconds is None:
+                return None
+            self._minute, self._seconds = minute, seconds
+        part = stamp[3]
+        return self._seconds + int(stamp[2]) + (int(part) / 10 ** len(part) if part else 0.0)
+
+    def _rank(self, label: bytes) -> str:
+        name = self._ranks.get(label)
+        if name is None:
+            name = label.decode().strip()
+            if len(self._ranks) < 1 << 12:
+                self._ranks[label] = name
+        return name
+
+
+def _decoded(text: bytes) -> str:
+    """A record as text; a bar of tqdm leaves carriage returns before it, another system one at its end."""
+    if text.endswith(b"\r"):
+        text = text[:-1]
+    return text.decode("utf-8", "replace")
+
+
+def _seconds(minute: bytes) -> float | None:
+    try:
+        moment = datetime.fromisoformat(minute.decode()).replace(tzinfo=UTC)
+    except ValueError:
+        return None
+    return moment.timestamp()
+
+
+def _packed(text: bytes) -> tuple[bytes, float | None] | None:
+    """What a JSON object says, and when; None if it is none that holds a message."""
+    try:
+        read: Any = json.loads(text)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(read, dict):
+        return None
+    message = next((read[key] for key in _TEXTS if isinstance(read.get(key), str)), None)
+    if message is None:
+        return None
+    return message.encode("utf-8", "replace"), _json_time(read)
+
+
+def _json_time(read: dict[str, Any]) -> float | None:
+    for key in _TIMES:
+        value = read.get(key)
+        if isinstance(value, str):
+            found = _BARE.match(value.encode("ascii", "replace"))
+            seconds = _seconds(found[1]) if found else None
+            if found and seconds is not None:
+                return seconds + int(found[2])
+        elif isinstance(value, (int, float)) and not isinstance(value, bool) and 1e9 <= value < 1e10:
+            return float(value)
+    return None

@@ -1,0 +1,86 @@
+"""Finds the few lines that say something, among millions: each word is looked for in a whole block at once."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+LONGEST = 1 << 22
+"""A line that is longer is looked at in pieces."""
+WORDS = (
+    b"ill batch", b"ode batch", b"available", b"#retracted_reqs", b"Abort ", b"aborted last", b"Session ",
+    b"Deferring session", b"hit an exception", b"Error", b"Exception", b"max_total_num_tokens", b"server_args=",
+    b"Cache flushed", b"watchdog timeout", b"debug info:", b"sigquit", b'"POST /', b"Req Time Stats(",
+    b"memory leak",
+)  # fmt: skip
+_CONTROL = bytes(code for code in range(32) if code not in b"\t\n\v\f\r\b\x1b")
+_TEXT = bytes(code for code in range(256) if code not in _CONTROL)
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """A line that may say something; `cut` where its end is missing."""
+
+    number: int
+    text: bytes
+    cut: bool = False
+
+
+class Scanner:
+    """Turns blocks into lines, and counts what it passes over."""
+
+    def __init__(self) -> None:
+        self.lines = 0
+        self.size = 0
+        self.strange: tuple[int, int, int] | None = None
+        """The first byte that no text has: line, column, value."""
+
+    def lines_of(self, blocks: Iterable[bytes]) -> Iterator[Line]:
+        """The lines that hold one of the words, in order."""
+        rest = b""
+        for block in blocks:
+            if not self.size:
+                self._look(block)
+            self.size += len(block)
+            data = rest + block if rest else block
+            end = data.rfind(b"\n") + 1
+            if end == 0 and len(data) > LONGEST:
+                end = len(data)
+            rest = data[end:]
+            if end:
+                yield from self._whole(data[:end])
+        if rest:
+            yield from self._whole(rest)
+            self.lines += not rest.endswith(b"\n")
+
+    def _whole(self, data: bytes) -> Iterator[Line]:
+        """The lines of a block that ends where a line does."""
+        number, passed = self.lines + 1, 0
+        for start in _starts(data):
+            number += data.count(b"\n", passed, start)
+            passed = start
+            end = data.find(b"\n", start)
+            yield Line(number, data[start:] if end < 0 else data[start:end], end < 0)
+        self.lines += data.count(b"\n")
+
+    def _look(self, data: bytes) -> None:
+        """Whether the first block is text."""
+        found = data.translate(None, _TEXT)
+        if found:
+            at = data.index(found[:1])
+            number = 1 + data.count(b"\n", 0, at)
+            self.strange = number, at - data.rfind(b"\n", 0, at), data[at]
+
+
+def _starts(data: bytes) -> list[int]:
+    """Where the lines begin that hold a word."""
+    starts: set[int] = set()
+    for word in WORDS:
+        at = data.find(word)
+        while at >= 0:
+            starts.add(data.rfind(b"\n", 0, at) + 1)
+            end = data.find(b"\n", at)
+            if end < 0:
+                break
+            at = data.find(word, end)
+    return sorted(starts)

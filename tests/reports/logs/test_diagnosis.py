@@ -1,0 +1,179 @@
+"""Verdicts of a log: what they rest on, and that nothing else that a server prints changes them."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import tempfile
+from pathlib import Path
+
+from helpers.loglines import (
+    begun,
+    busy,
+    crash,
+    decode,
+    diagnosis,
+    idle,
+    leaking,
+    named_unit,
+    prefill,
+    sound,
+    stamp,
+    terms,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from reports.errors import ReportError
+from reports.logs import examine
+
+NOISE = (
+    b'INFO:     127.0.0.1:5000 - "POST /v1/chat/completions HTTP/1.1" 200 OK\n',
+    b"\rLoading safetensors: 10%|#         | 1/10\rLoading safetensors: 20%|##        | 2/10",
+    b"\x1b[32mINFO\x1b[0m: started\r\n",
+    b"Traceback (most recent call last):\n  File \"x.py\", line 1, in f\nValueError: of somebody else\n",
+    b"\xff\xfe\x80 not text\n",
+    b'{"message": "health check", "level": "info"}\n',
+    b"[2026-01-01 00:00:07] INFO:     127.0.0.1:1 - \"GET /health HTTP/1.1\" 200 OK\n",
+    b"[2026-01-01 00:00:09] Receive: obj=GenerateReqInput(text='Full Pool Mem Leak Detected! [full] total=9, "
+    b"available=1, evictable=0, protected=0, session_held=0, uncached=0')\n",
+    b"\n",
+    b"[2026-13-45 99:99:99 TP0] Decode batch",
+    b"total=400, available=1\n",
+)
+
+
+def examined(data: bytes):
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder, "x.log")
+        path.write_bytes(data)
+        return examine(path)
+
+
+# -- verdicts ------------------------------------------------------------------------------------------------
+
+
+def test_a_token_for_each_turn(told, read):
+    assert told("".join(leaking())) == [("leak", "full", -12, ("",), True, -1.0)]
+    finding = read("".join(leaking())).findings[0]
+    assert named_unit(finding) == ("admitted request", -1.0)
+    assert finding.drift[0].unit == "minute"
+    assert round(finding.drift[0].slope, 6) == -6.0
+    assert dict(finding.moved.changes) == {"available": -11}
+
+
+def test_a_clean_log_is_clean(told):
+    assert told("".join(sound())) == []
+
+
+def test_what_comes_back_by_itself_is_a_suspected_false_alarm(told):
+    log = busy(1) + busy(2, 6) + busy(3) + decode(4)
+    assert told(log) == [("false-alarm", "full", 6, ("",), False, None)]
+
+
+def test_what_a_flush_gives_back_was_a_leak(told, read):
+    log = prefill(0) + idle(1, -3) + f"{stamp(2)}Cache flushed successfully!\n" + busy(3)
+    assert told(log) == [("leak", "full", -3, ("",), True, None)]
+    assert "a flush of the cache gave it back" in read(log).findings[0].what
+
+
+def test_a_deficit_that_is_seen_only_while_batches_run_is_not_settled(read):
+    finding = read(busy(1) + busy(2, -2)).findings[0]
+    assert (finding.verdict, finding.sure) == ("leak", False)
+    assert any("did not count" in line for line in finding.unknown)
+
+
+def test_a_crash_has_its_exception(read):
+    log = decode(1) + crash(2, "torch.OutOfMemoryError: CUDA out of memory")
+    finding = read(log).findings[0]
+    assert (finding.verdict, finding.what) == ("crash", "torch.OutOfMemoryError: CUDA out of memory")
+    assert finding.line == 5
+
+
+def test_a_crash_whose_words_are_lost(read):
+    text = "Received sigquit from a child process. It usually means the child failed."
+    finding = read(decode(1) + stamp(2) + text + "\n").findings[0]
+    assert (finding.verdict, finding.sure) == ("crash", False)
+
+
+def test_a_watchdog_that_gives_up_is_a_crash_and_its_figures_are_no_check(read):
+    dump = f"{stamp(2)}Scheduler debug info:\nscheduler.cur_batch.batch_size()=3\n{terms(-30)}\n"
+    end = f"{stamp(3)}Scheduler watchdog timeout (self.watchdog_timeout=300, self.soft=False)\n"
+    result = read(decode(1) + dump + end)
+    assert [(f.verdict, f.what[:5]) for f in result.findings] == [("crash", "Hang:")]
+
+
+def test_a_server_that_was_started_again_begins_anew(read):
+    result = read("".join(leaking(turns=3)) + begun(100) + prefill(101) + idle(102, -1))
+    assert [(f.verdict, f.size, f.life) for f in result.findings] == [("leak", -3, 1), ("leak", -1, 2)]
+
+
+def test_ranks_that_do_the_same_stand_together(told):
+    records = [record for pair in zip(leaking("TP0"), leaking("TP1"), strict=True) for record in pair]
+    assert told("".join(records)) == [("leak", "full", -12, ("TP0", "TP1"), True, -1.0)]
+
+
+def test_what_came_before_the_break_is_counted(read):
+    retract = f"{stamp(50)}KV cache pool is full. Retract requests. #retracted_reqs: 3, #new_tokens_gained: 40\n"
+    log = begun(0) + busy(1) + decode(40) + busy(45) + retract + idle(55, -1) + decode(1000)
+    near = read(log).findings[0].near
+    assert [(one.kind, one.count) for one in near] == [("retracted request", 3)]
+    assert near[0].usual < 0.1
+
+
+def test_the_lines_of_several_pools_belong_to_their_first_line(told):
+    log = prefill(0) + idle(1, -2, pools=("swa", "mamba"))
+    assert [found[:3] for found in told(log)] == [("leak", "full", -2)]
+
+
+def test_lines_that_a_collector_has_packed_in_json(told):
+    packed = "".join(json.dumps({"log": record, "stream": "stderr"}) + "\n" for record in leaking())
+    assert told(packed) == told("".join(leaking()))
+
+
+# -- nothing else matters ------------------------------------------------------------------------------------
+
+
+@st.composite
+def mixed(draw):
+    """The records of several ranks in any order that keeps each rank's own, with noise and cut copies between."""
+    ranks = [leaking("DP0", 5), leaking("DP1", 4, each=2), sound("DP2", 5)]
+    order = draw(st.permutations([number for number, records in enumerate(ranks) for _ in records]))
+    taken = [iter(records) for records in ranks]
+    copies = [record.encode() for record in (idle(3, -7, "DP0"), busy(4, -9, "DP2"), decode(5, "DP1"))]
+    crlf = draw(st.booleans())
+    parts = []
+    for number in order:
+        for _ in range(draw(st.integers(0, 2))):
+            if draw(st.booleans()):
+                parts.append(draw(st.sampled_from(NOISE)))
+            else:
+                copy = draw(st.sampled_from(copies))
+                parts.append(copy[: draw(st.integers(0, len(copy) - 2))])
+        record = next(taken[number]).encode()
+        parts.append(record.replace(b"\n", b"\r\n") if crlf else record)
+    return b"".join(parts)
+
+
+@given(mixed())
+@settings(max_examples=60, deadline=None)
+def test_any_order_of_ranks_with_noise_and_cuts_between_gives_the_same(data):
+    assert sorted(diagnosis(examined(data))) == [
+        ("leak", "full", -8, ("DP1",), True, -2.0),
+        ("leak", "full", -5, ("DP0",), True, -1.0),
+    ]
+
+
+PLAIN = "".join([*leaking("TP0", 3), busy(50, 1, "TP0"), crash(60, "ValueError: x", "TP0")]).encode()
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, len(PLAIN) - 1), st.binary(max_size=4), st.integers(0, 30)), max_size=12)
+)
+@settings(max_examples=150, deadline=None)
+def test_bytes_that_were_changed_never_raise(changes):
+    data = PLAIN
+    for at, put, dropped in changes:
+        data = data[:at] + put + data[at + dropped :]
+    with contextlib.suppress(ReportError):
+        json.dumps(examined(data).to_json())

@@ -9,7 +9,7 @@ PROFILE ?= quick
 SGLANG := 0.5.10.post1 0.5.11 0.5.12
 
 .DEFAULT_GOAL := help
-.PHONY: help run test sources lint bench bench-gpu fuzz fuzz-power conform conform-mistakes clean
+.PHONY: help run test sources lint bench bench-gpu fuzz fuzz-power conform conform-mistakes figures clean
 
 help:  ## say what there is
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/'
@@ -48,6 +48,10 @@ conform: $(STAMP) sources  ## play CASES random cases on the model and on each r
 
 conform-mistakes: $(STAMP) sources  ## make each deliberate mistake in the model, and see after how many cases it is found
 	PYTHONPATH=tests $(BIN)/python -m helpers.mistakes $(if $(RECORD),--record)
+
+figures: $(STAMP)  ## make the pictures of the README, and those that the tests compare with, anew
+	$(BIN)/python docs/images/make.py
+	$(BIN)/python -m pytest -q tests/reports/test_pictures.py --record
 
 clean:  ## remove everything that can be made again
 	rm -rf .venv build dist out *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -29,7 +29,7 @@ figure { margin: .75rem 0; }
 figure.wide { max-width: 52rem; }
 figcaption { color: var(--muted); font-size: .85rem; }
 svg { display: block; width: 100%; min-width: 21rem; height: auto; }
-figure.wide svg { min-width: 24rem; }
+figure.wide svg { min-width: 36rem; }
 svg text { font-family: system-ui, sans-serif !important; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; }

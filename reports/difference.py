@@ -8,6 +8,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from reports.columns import Runs
+from reports.condition import condition_handles, draw_ribbon, footroom, stretches
 from reports.data import Run
 from reports.marks import (
     LEVEL_POINTS,
@@ -26,9 +28,10 @@ from reports.words import short_verdict
 _WIDTH = 6.6
 _WIDTH_POINTS = 430.0
 _ROW_POINTS = 58.0
+_CALM_POINTS = 34.0
 _TITLE_POINTS = 24.0
 _EDGES_POINTS = 84.0
-_SAME_SCALE = 20
+_SAME_SCALE = 8
 
 
 @look()
@@ -36,7 +39,11 @@ def difference_figure(runs: Sequence[Run]) -> Figure:
     """One frame with a row per variant; in a sound release line and area both stay at zero."""
     end = float(max((run.series.event[-1] for run in runs if len(run.series)), default=1)) + 1
     marks = [marks_of(run.numbered, events=end, width=_WIDTH_POINTS) for run in runs]
-    heights = [_ROW_POINTS + LEVEL_POINTS * levels_of(row) for row in marks]
+    ribbons = [stretches(run.series, _end(run.series)) for run in runs]
+    heights = [
+        (_ROW_POINTS if ribbon or row else _CALM_POINTS) + LEVEL_POINTS * levels_of(row)
+        for row, ribbon in zip(marks, ribbons, strict=True)
+    ]
     height = sum(heights) + _TITLE_POINTS * len(runs) + _EDGES_POINTS
     figure = Figure(figsize=(_WIDTH, height / 72), layout="constrained")
     grid = figure.subplots(len(runs), 1, squeeze=False, gridspec_kw={"height_ratios": heights})
@@ -46,28 +53,34 @@ def difference_figure(runs: Sequence[Run]) -> Figure:
         dress(ax)
         ax.set_title(f"{run.variant}: {short_verdict(run.seen)}", loc="left", color=INK)
         ax.set_ylim(*limits[index])
+        if ribbons[index]:
+            footroom(ax, heights[index] - LEVEL_POINTS * levels_of(row))
         headroom(ax, levels_of(row), heights[index])
         ax.set_xlim(1.0, end)
         if len(run.series):
-            series = thin(run.series, keep=events_of(run.numbered))
-            draw_difference(ax, series, float(series.event[-1]) + 1)
+            draw_difference(ax, thin(run.series, keep=events_of(run.numbered)), _end(run.series))
+        draw_ribbon(ax, ribbons[index], heights[index])
         draw_marks(ax, row)
         ax.tick_params(labelbottom=ax is rows[-1])
-    _finish(figure, rows, runs, marks, end)
+    _finish(figure, rows, runs, [mark for row in marks for mark in row], [run for row in ribbons for run in row])
     return figure
 
 
+def _end(series: Series) -> float:
+    return float(series.event[-1]) + 1 if len(series) else 1.0
+
+
 def _finish(
-    figure: Figure, rows: Sequence[Axes], runs: Sequence[Run], marks: Sequence[Sequence[Mark]], end: float
+    figure: Figure, rows: Sequence[Axes], runs: Sequence[Run], marks: Sequence[Mark], ribbons: Runs
 ) -> None:
     """The common axis and legend."""
-    longest = max((run.series for run in runs), key=len)
-    if len(longest):
-        event_axis(rows, longest, end)
+    clocks = [run.series for run in runs if len(run.series)]
+    if clocks:
+        event_axis(rows, clocks, max(_end(clock) for clock in clocks))
     figure.supylabel(unit_of(runs[0].series), fontsize=8.5)
     named = [pair for ax in rows for pair in zip(*ax.get_legend_handles_labels(), strict=True)]
     handles = {label: handle for handle, label in named}
-    shown = [*handles.values(), *mark_handles([mark for row in marks for mark in row])]
+    shown = [*handles.values(), *condition_handles(ribbons), *mark_handles(marks)]
     if shown:
         figure.legend(handles=shown, loc="outside lower center", ncols=2, frameon=False)
 

@@ -10,6 +10,7 @@ from reports.css import CSS
 from reports.data import Outcome, Run
 from reports.find import Scenario
 from reports.html import figure, text
+from reports.inside import CAPTIONS, missing
 from reports.stepper import script, steppers, style
 from reports.style import count
 from reports.tables import operations_table, options, verdict_table
@@ -25,6 +26,9 @@ _POOLS = {
     "swa": "Pool swa: KV of the layers that look back a window",
     "mamba": "Pool mamba: states of the recurrent layers",
 }
+OVERVIEW = "all-scenarios"
+OVERVIEW_FROM = 4
+_OVERVIEW = "The verdicts of all runs; in a cell every kind that was found, its colour is that of the worst."
 _TERMS = "The five terms of the full pool after each event, stacked against the pool's size."
 
 
@@ -40,7 +44,7 @@ def page(scenarios: Sequence[Scenario], drawings: Mapping[str, str]) -> str:
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>kvledger: {text(title)}</title>\n<style>{CSS}{style()}</style>\n</head>\n<body>\n"
         f"<header><h1>kvledger: {text(title)}</h1>\n<p>{text(_summary(scenarios))}</p>\n"
-        f"{_contents(scenarios)}</header>\n<main>\n{sections}\n</main>\n{ours}</body>\n</html>\n"
+        f"{_contents(scenarios)}{_overview(drawings)}</header>\n<main>\n{sections}\n</main>\n{ours}</body>\n</html>\n"
     )
 
 
@@ -51,10 +55,10 @@ def _policy(steps: bool) -> str:
     return f"default-src 'none'; style-src 'unsafe-inline'; img-src data:;{ours} base-uri 'none'; form-action 'none'"
 
 
-def drawing_name(scenario: Scenario, run: Run | None = None, pool: str = "full") -> str:
-    """The name of a drawing: of one run, or of the scenario's variants together, and of which pool."""
+def drawing_name(scenario: Scenario, run: Run | None = None, pool: str = "full", kind: str = "") -> str:
+    """The name of a drawing: of one run, or of the scenario's variants together, of which pool, of what kind."""
     name = f"{scenario.name}/{run.variant}" if run else scenario.name
-    return name if pool == "full" else f"{name}-{pool}"
+    return name + (f"-{kind}" if kind else "" if pool == "full" else f"-{pool}")
 
 
 def _summary(scenarios: Sequence[Scenario]) -> str:
@@ -78,11 +82,15 @@ def _contents(scenarios: Sequence[Scenario]) -> str:
     return f'<nav aria-label="Scenarios"><ol class="contents">{items}</ol></nav>\n'
 
 
+def _overview(drawings: Mapping[str, str]) -> str:
+    return figure(drawings[OVERVIEW], _OVERVIEW, kind="wide") if OVERVIEW in drawings else ""
+
+
 def _section(number: int, scenario: Scenario, drawings: Mapping[str, str]) -> str:
     about = f"<p>{text(scenario.runs[0].about)}</p>" if scenario.runs[0].about else ""
     said = "".join(_said(run) for run in scenario.runs)
     pools = "".join(_pool(scenario, pool, drawings) for pool in scenario.pools)
-    rest = "".join(_findings(run) for run in scenario.runs)
+    rest = "".join(_findings(run, _inside(scenario, run, drawings)) for run in scenario.runs)
     return (
         f'<section id="s{number}"><h2>{text(scenario.name)}</h2>\n{about}<ul class="said">{said}</ul>\n'
         f"{pools}\n{rest}</section>"
@@ -123,10 +131,19 @@ def _release(outcome: Outcome) -> str:
     return outcome.release + "".join(words) + f", engine {outcome.engine}"
 
 
-def _findings(run: Run) -> str:
+def _inside(scenario: Scenario, run: Run, drawings: Mapping[str, str]) -> str:
+    """What lay in memory, as far as the folder tells."""
+    named = ((drawing_name(scenario, run, kind=kind), caption) for kind, caption in CAPTIONS.items())
+    shown = "".join(figure(drawings[name], caption, kind="wide") for name, caption in named if name in drawings)
+    lacking = missing(run)
+    files = f'<p class="from">Not shown, as this folder lacks it: {text(", ".join(lacking))}.</p>' if lacking else ""
+    return shown + files
+
+
+def _findings(run: Run, inside: str) -> str:
     unmet = "".join(f"<li>{text(line)}</li>" for line in run.outcome.unmet)
     missed = f'<h4>Expectations that do not hold</h4><ul class="unmet">{unmet}</ul>' if unmet else ""
-    body = missed + verdict_table(run) + steppers(run) + operations_table(run) + options(run)
+    body = missed + inside + verdict_table(run) + steppers(run) + operations_table(run) + options(run)
     title = f"{run.variant}: {short_verdict(run.outcome)}"
     return f"<section><h3>{text(title)}</h3>{body}</section>\n"
 

@@ -20,6 +20,9 @@ INK = "#1a1a1b"
 PAPER = "#fefeff"
 MUTED = "#767677"
 
+ON_BRIGHT = "#000000"
+"""Text on one of the bright colours, which are the same in light and dark."""
+
 BOOKS = "#d55e00"
 TRUTH = "#cc79a7"
 
@@ -41,6 +44,17 @@ TERM_STYLES = {
     "uncached": TermStyle("#e69f00", "\\\\\\\\"),
 }
 
+OWNER_STYLES = {
+    "free": TERM_STYLES["available"],
+    "evictable": TERM_STYLES["evictable"],
+    "protected": TERM_STYLES["protected"],
+    "held by a session": TERM_STYLES["session_held"],
+    "in use": TERM_STYLES["uncached"],
+    "nobody's": TermStyle(TRUTH, "xxxx"),
+    "doubly owned": TermStyle(INK, "+++"),
+}
+"""By class of owner, in the order of the codes of slots.npz; each account's colour is that of its slots."""
+
 _RC: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "kvledger",
@@ -58,6 +72,7 @@ _RC: Any = {
     "axes.edgecolor": MUTED,
     "xtick.color": INK,
     "ytick.color": INK,
+    "figure.constrained_layout.w_pad": 0.09,
     "figure.facecolor": PAPER,
     "axes.facecolor": PAPER,
     "savefig.facecolor": PAPER,
@@ -103,18 +118,33 @@ def dress(ax: Axes) -> None:
     ax.yaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
 
 
-def event_axis(rows: Sequence[Axes], series: Series, end: float) -> None:
-    """Event numbers below the last row and, under each, the simulated time of that event."""
-    start = float(series.event[0])
+def event_axis(rows: Sequence[Axes], clocks: Sequence[Series], end: float) -> None:
+    """Event numbers below the last row and, where all these clocks agree, under each its simulated time."""
+    longest = max(clocks, key=len)
+    start = float(longest.event[0])
     ticks = np.asarray(MaxNLocator(nbins=6, integer=True).tick_values(start, end))
-    ticks = ticks[(ticks >= start) & (ticks <= series.event[-1])]
-    unit, seconds = time_unit(float(series.time[-1]))
-    times = [f"{t:.3g}" if t < 999.5 else count(t) for t in series.times_of(ticks) / seconds]
-    labels = [f"{count(n)}\n{t} {unit}" for n, t in zip(ticks, times, strict=True)]
+    ticks = ticks[(ticks >= start) & (ticks <= max(clock.event[-1] for clock in clocks))]
+    times = _times(ticks, clocks)
+    labels = [count(n) for n in ticks]
+    if times is not None:
+        labels = [f"{number}\n{time}" for number, time in zip(labels, times, strict=True)]
     for ax in rows:
         ax.set_xlim(start, end)
         ax.set_xticks(ticks, labels)
-    rows[-1].set_xlabel("event number, simulated time")
+    rows[-1].set_xlabel("event number" if times is None else "event number, simulated time")
+
+
+def _times(ticks: npt.NDArray[Any], clocks: Sequence[Series]) -> list[str] | None:
+    """The time at each tick, or nothing where two runs were at one event at different times."""
+    unit, seconds = time_unit(max(float(clock.time[-1]) for clock in clocks))
+    told: dict[float, str] = {}
+    for clock in clocks:
+        reached = ticks[ticks <= clock.event[-1]]
+        for tick, time in zip(reached.tolist(), (clock.times_of(reached) / seconds).tolist(), strict=True):
+            text = f"{time:.3g}" if time < 999.5 else count(time)
+            if told.setdefault(tick, text) != text:
+                return None
+    return [f"{told[tick]} {unit}" for tick in ticks.tolist()]
 
 
 def steps(series: Series, column: npt.NDArray[Any], last: float) -> tuple[Any, Any]:

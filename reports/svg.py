@@ -6,12 +6,16 @@ import re
 from html import escape
 from io import StringIO
 from pathlib import Path
+from typing import BinaryIO
 
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 
 from reports.style import INK, MUTED, PAPER, look
 
 _PNG_DPI = 160
+_SVG_DPI = 72
 _NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 _LONG_NUMBER = re.compile(r"(\d+\.\d)\d+")
 _PATH = re.compile(r' d="[^"]*"')
@@ -22,7 +26,8 @@ def svg_text(figure: Figure) -> str:
     """The figure as a standalone SVG document, with coordinates to a tenth of a point."""
     buffer = StringIO()
     with look():
-        figure.savefig(buffer, format="svg", metadata=_NO_METADATA)
+        figure.set_dpi(_SVG_DPI)
+        FigureCanvasSVG(figure).print_svg(buffer, metadata=_NO_METADATA)  # type: ignore[no-untyped-call]
     return _PATH.sub(lambda match: _short_path(match[0]), buffer.getvalue())
 
 
@@ -41,8 +46,15 @@ def save(figure: Figure, document: str, stem: Path) -> None:
     """Write the drawing as STEM.svg and STEM.png."""
     stem.parent.mkdir(parents=True, exist_ok=True)
     stem.with_name(f"{stem.name}.svg").write_text(document, encoding="utf-8")
+    write_png(figure, stem.with_name(f"{stem.name}.png"))
+
+
+def write_png(figure: Figure, where: Path | BinaryIO, dpi: int = _PNG_DPI) -> None:
+    """Write a figure that `svg_text` has laid out; `savefig` would do that anew, which is half of the work."""
+    figure.set_layout_engine("none")
     with look():
-        figure.savefig(stem.with_name(f"{stem.name}.png"), dpi=_PNG_DPI, metadata={"Software": None})
+        figure.set_dpi(dpi)
+        FigureCanvasAgg(figure).print_png(where, metadata={"Software": None})  # type: ignore[no-untyped-call]
 
 
 def _short_path(path: str) -> str:

@@ -42,7 +42,7 @@ def terms_figure(run: Run, *, beside: Sequence[Run] = ()) -> Figure:
     _limit(stack, scale, floor, max(levels_of(row) for row in all_marks))
     draw_difference(strip, series, end)
     strip.set_ylim(*span(scale))
-    event_axis([stack, strip], series, end)
+    event_axis([stack, strip], [run.series], end)
     draw_marks(stack, marks, guides=(stack, strip))
     handles = [*stack.get_legend_handles_labels()[0], *strip.get_legend_handles_labels()[0]]
     handles += mark_handles([mark for row in all_marks for mark in row])

@@ -12,8 +12,11 @@ from matplotlib.figure import Figure
 from reports.difference import difference_figure
 from reports.errors import ReportError
 from reports.find import find
-from reports.page import drawing_name, page
+from reports.inside import inside_figures
+from reports.overview import overview_figure
+from reports.page import OVERVIEW, OVERVIEW_FROM, drawing_name, page
 from reports.svg import inline_svg, save, svg_text
+from reports.sweep import rows_of
 from reports.terms import terms_figure
 from reports.words import short_verdict
 
@@ -32,6 +35,8 @@ def write(paths: Sequence[Path], out: Path | None) -> Path:
         drawings[name] = inline_svg(document, label)
 
     try:
+        if len(scenarios) >= OVERVIEW_FROM:
+            draw(OVERVIEW, overview_figure(rows_of(scenarios)), "verdicts by scenario and variant")
         for scenario in scenarios:
             for pool in scenario.pools:
                 runs = scenario.on(pool)
@@ -41,6 +46,9 @@ def write(paths: Sequence[Path], out: Path | None) -> Path:
                 for run in runs:
                     label = f"five terms over time{of}, {run.variant}: {short_verdict(run.seen)}"
                     draw(drawing_name(scenario, run, pool), terms_figure(run, beside=runs), label)
+            for run in scenario.runs:
+                for kind, figure, label in inside_figures(run):
+                    draw(drawing_name(scenario, run, kind=kind), figure, f"{label}, {run.variant}")
         target.write_text(page(scenarios, drawings), encoding="utf-8")
     except OSError as error:
         where = error.filename or target

@@ -8,6 +8,16 @@ from typing import Any
 import numpy as np
 import pytest
 
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--record", action="store_true", help="make the pictures in tests/reports/pictures anew")
+
+
+@pytest.fixture
+def record(request: pytest.FixtureRequest) -> bool:
+    return bool(request.config.getoption("--record", default=False))
+
+
 TOTAL = 1000
 Story = dict[str, Any]
 

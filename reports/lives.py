@@ -1,0 +1,143 @@
+"""What each session and each request was doing: read from lives.jsonl, with what was done to them from events.jsonl."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from reports.errors import ReportError
+
+STATES = ("open", "turn", "held", "queued", "decode", "prefill", "retracted")
+"""From the least telling to the most: where several meet in one place, the last of them is shown."""
+_WAITS = STATES.index("queued") + 1
+ENDS = ("finished", "aborted", "refused", "closed")
+MARKS = {"retract": "R", "abort": "A", "close": "C", "reap": "T", "refuse": "F"}
+_ADVICE = "run the scenario again with --out"
+_OF_STEP = {"retracted": "retract", "aborted": "abort", "refused": "refuse"}
+_TELLING = tuple(f'"{word}"' for word in ("abort", "retract", "close", "reap", *_OF_STEP))
+"""A line without any of these need not be taken apart."""
+
+
+@dataclass(frozen=True)
+class Deed:
+    """What was done to a request or a session, or befell it."""
+
+    event: int
+    kind: str
+    name: str
+
+
+@dataclass
+class Life:
+    """The states of a session with its requests, or of a request without one: each from an event on.
+
+    A rank is the place of a state in STATES, counted from 1; 0 is nobody there.
+    """
+
+    name: str
+    event: list[int] = field(default_factory=list)
+    rank: list[int] = field(default_factory=list)
+    requests: set[str] = field(default_factory=set)
+    closed: int | None = None
+
+    def busy(self, end: float) -> float:
+        """For how many events a request of it was past waiting for its first prefill."""
+        stops = [*self.event[1:], end]
+        return sum(b - a for a, b, rank in zip(self.event, stops, self.rank, strict=True) if rank > _WAITS)
+
+
+def read_lives(path: Path) -> list[Life]:
+    """The lines of a figure in the order in which they begin; empty if there is no lives.jsonl."""
+    if not path.is_file():
+        return []
+    lives: dict[tuple[str, str], Life] = {}
+    now: dict[tuple[str, str], dict[str | None, int]] = {}
+    last = 0
+    for number, line in _lines(path):
+        event, request, session, state = line.get("event"), line.get("request"), line.get("session"), line.get("state")
+        names = [name for name in (request, session) if name is not None]
+        if not isinstance(event, int) or event < last or not names or not all(isinstance(n, str) for n in names):
+            raise ReportError(f"{path}:{number}:1: no change of state in the order of events; {_ADVICE}")
+        if state not in STATES and state not in ENDS:
+            raise ReportError(f"{path}:{number}:1: {state!r} is no state; {_ADVICE}")
+        last = event
+        key = ("session", session) if session is not None else ("request", str(request))
+        life = lives.setdefault(key, Life(key[1]))
+        states = now.setdefault(key, {})
+        if state in ENDS:
+            states.pop(request, None)
+            life.closed = event if request is None else life.closed
+        else:
+            states[request] = STATES.index(state) + 1
+        if request is not None:
+            life.requests.add(request)
+        _note(life, event, max(states.values(), default=0))
+    return list(lives.values())
+
+
+def _note(life: Life, event: int, rank: int) -> None:
+    """The state after an event; what held only between two changes of one event is not shown."""
+    if life.event and life.event[-1] == event:
+        life.rank[-1] = rank
+    else:
+        life.event.append(event)
+        life.rank.append(rank)
+
+
+def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
+    try:
+        with path.open(encoding="utf-8") as file:
+            for number, text in enumerate(file, start=1):
+                line = json.loads(text)
+                if not isinstance(line, dict):
+                    raise ReportError(f"{path}:{number}:1: it must hold one object; {_ADVICE}")
+                yield number, line
+    except json.JSONDecodeError as error:
+        raise ReportError(f"{path}:{number}:{error.colno}: not JSON: {error.msg}; {_ADVICE}") from None
+    except UnicodeDecodeError:
+        raise ReportError(f"{path}: not UTF-8 text; {_ADVICE}") from None
+    except OSError as error:
+        raise ReportError(f"{path}: cannot be read: {error.strerror}; give a readable folder") from None
+
+
+def read_deeds(path: Path) -> list[Deed]:
+    """Retracts, aborts, closes, reaps and refusals of events.jsonl, in order.
+
+    What an operation asked for is not told again where a step carries it out.
+    """
+    asked: set[tuple[str, str]] = set()
+    deeds = []
+    try:
+        with path.open(encoding="utf-8", errors="replace") as file:
+            for text in file:
+                if any(word in text for word in _TELLING):
+                    deeds += list(_deeds_of(text, asked))
+    except OSError:
+        return []
+    return deeds
+
+
+def _deeds_of(text: str, asked: set[tuple[str, str]]) -> Iterator[Deed]:
+    try:
+        line = json.loads(text)
+    except ValueError:
+        return
+    if not isinstance(line, dict) or not isinstance(line.get("event"), int):
+        return
+    event, kind = line["event"], line.get("kind")
+    if kind in ("abort", "retract"):
+        asked.add((kind, str(line.get("request"))))
+        yield Deed(event, kind, str(line.get("request")))
+    elif kind == "close":
+        yield Deed(event, kind, str(line.get("session")))
+    elif kind == "reap":
+        yield from (Deed(event, kind, str(name)) for name in line.get("closed", ()))
+    for name, deed in _OF_STEP.items():
+        for request in line.get(name, ()):
+            if (deed, str(request)) in asked:
+                asked.discard((deed, str(request)))
+            else:
+                yield Deed(event, deed, str(request))

@@ -28,7 +28,7 @@ class Changes:
     add: tuple[int, ...] = ()
     device: str | None = None
     audit: Audit | None = None
-    policy: str | type | None = None
+    policy: str | None = None
 
 
 def replay(

@@ -37,7 +37,7 @@ def looked_inside(folder: Path) -> bool:
 def retrace(
     folder: Path,
     engines: Engines | None = None,
-    policy: str | type | None = None,
+    policy: str | None = None,
     notice: Callable[[int, float], None] | None = None,
 ) -> None:
     """Write lives.jsonl, slots.npz and moments.json into the folder of a run; InputError if that cannot be done."""
@@ -48,7 +48,10 @@ def retrace(
         identity, config = changed(recorded, changes)
         identity = fitted(path, identity, engines, changes)
         plan = plan_of(folder, identity.variant, sum(config.pool.sizes.values()))
-        with Stage(identity, config, None, f"{path}:1:1", engines) as stage, _Look(folder, plan, config) as look:
+        with (
+            Stage(identity, config, None, f"{path}:1:1", engines, blames=True) as stage,
+            _Look(folder, plan, config) as look,
+        ):
             stage.driver.watch = lambda _: look.at(stage.driver)
             lines = ((line.time, line.what) for line in recorded.lines())
             if play(stage.driver, lines, config, recorded=True, notice=notice) == "crash":

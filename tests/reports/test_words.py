@@ -40,7 +40,7 @@ def found(kind: str, pool: str, size: int, slots: list[int], number: int) -> Out
 @pytest.mark.parametrize(
     ("kind", "pool", "size", "slots", "number", "told"),
     [
-        ("leak", "full", -1, [26], 1, "leak, −1 in the full pool since event 7, iteration 3: slot 26 belongs to nobody."),
+        ("leak", "full", -1, [26], 1, "pool since event 7, iteration 3: slot 26 belongs to nobody."),
         ("silent", "full", -4, [17, 18, 19, 30], 4, ": slots 17–19 and 30 belong to nobody."),
         ("leak", "mamba", -9, [1, 3], 9, ": states 1 and 3 and 7 more belong to nobody."),
         ("leak", "rows", -1, [2], 1, ": row 2 belongs to nobody."),

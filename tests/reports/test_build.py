@@ -91,7 +91,8 @@ def test_the_page_opens_with_a_sentence_for_each_variant(scenario_of_four: Path)
     assert "clean: clean: the books balance and nothing is lost, in all 120 events (120 audits)." in words
     assert (
         "leak: leak, −1 in the full pool since event 21, iteration 20: slot 26 belongs to nobody."
-        " Cause: prefill overwrote row[25:26) (a/2); the release's busy check sees it in the same event. 4 more verdicts." in words
+        " Cause: prefill overwrote row[25:26) (a/2); the release's busy check sees it in the same event."
+        " 4 more verdicts." in words
     )
     assert "the release's busy check sees it 4 events later." in words
     assert "the release's own checks never see it." in words

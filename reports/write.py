@@ -46,7 +46,8 @@ def write(paths: Sequence[Path], out: Path | None) -> Path:
                 for run in runs:
                     label = f"five terms over time{of}, {run.variant}: {short_verdict(run.seen)}"
                     draw(drawing_name(scenario, run, pool), terms_figure(run, beside=runs), label)
-            for run in scenario.runs:
+            # Of many scenarios only what went wrong is looked into: a page must stay one that can be read.
+            for run in (r for r in scenario.runs if len(scenarios) == 1 or r.outcome.verdicts):
                 for kind, figure, label in inside_figures(run):
                     draw(drawing_name(scenario, run, kind=kind), figure, f"{label}, {run.variant}")
         target.write_text(page(scenarios, drawings), encoding="utf-8")

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Mapping
 from html import escape
 from io import StringIO
 from pathlib import Path
@@ -19,7 +21,16 @@ _SVG_DPI = 72
 _NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 _LONG_NUMBER = re.compile(r"(\d+\.\d)\d+")
 _PATH = re.compile(r' d="[^"]*"')
-_UNUSED_ID = re.compile(r'<g id="[a-z_]+_?\d*">')
+_UNUSED_ID = re.compile(r'<g id="[A-Za-z_.]+_?\d*">')
+_STYLE = re.compile(r' style="([^"]*)"')
+_SHORTER = (
+    # What a page does not need: its own font is used, a tenth of a point is finer than any screen.
+    (re.compile(r">\s+<"), "><"),
+    (re.compile(r"font-family: [^;\"]*; "), ""),
+    (re.compile(r' transform="rotate\(-?0 [^)]*\)"'), ""),
+    (re.compile(r'(?<= [xy]=")(-?\d+\.\d)\d+(?=")'), r"\1"),
+    (re.compile(r"<g></g>"), ""),
+)
 
 
 def svg_text(figure: Figure) -> str:
@@ -39,7 +50,22 @@ def inline_svg(document: str, label: str) -> str:
     rest = _UNUSED_ID.sub("<g>", re.sub(r"<metadata>.*?</metadata>", "", rest, flags=re.DOTALL))
     for fixed, variable in ((INK, "var(--ink)"), (PAPER, "var(--paper)"), (MUTED, "var(--muted)")):
         rest = rest.replace(fixed, variable)
+    for long, short in _SHORTER:
+        rest = long.sub(short, rest)
     return f'<svg role="img" aria-label="{escape(label)}" {box[0] if box else ""}>{rest}'
+
+
+def shared_styles(drawings: Mapping[str, str]) -> tuple[dict[str, str], str]:
+    """The drawings of one page with what many elements share said once, and the style sheet that says it."""
+    counts = Counter(style for drawing in drawings.values() for style in _STYLE.findall(drawing))
+    names = {style: f"s{n}" for n, (style, count) in enumerate(counts.most_common()) if count > 2}
+
+    def named(match: re.Match[str]) -> str:
+        name = names.get(match[1])
+        return match[0] if name is None else f' class="{name}"'
+
+    sheet = "".join(f"svg .{name}{{{style}}}\n" for style, name in names.items())
+    return {name: _STYLE.sub(named, drawing) for name, drawing in drawings.items()}, sheet
 
 
 def save(figure: Figure, document: str, stem: Path) -> None:

@@ -144,4 +144,4 @@ def track_round(states: StatePool, reqs: Sequence[Req], lengths: Ints, accepted:
     before = lengths - accepted + 1 - bonus
     for i in np.nonzero(lengths // interval != before // interval)[0].tolist():
         req = reqs[i]
-        states.snapshot(names_of(req), int(lengths[i]) // interval * interval, req.tag)
+        states.flip(names_of(req), int(lengths[i]) // interval * interval)

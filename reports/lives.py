@@ -6,16 +6,13 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
-from reports.errors import ReportError
+from reports.states import ENDS, read_changes
 
 STATES = ("open", "turn", "held", "queued", "decode", "prefill", "retracted")
 """From the least telling to the most: where several meet in one place, the last of them is shown."""
 _WAITS = STATES.index("queued") + 1
-ENDS = ("finished", "aborted", "refused", "closed")
 MARKS = {"retract": "R", "abort": "A", "close": "C", "reap": "T", "refuse": "F"}
-_ADVICE = "run the scenario again with --out"
 _OF_STEP = {"retracted": "retract", "aborted": "abort", "refused": "refuse"}
 _TELLING = tuple(f'"{word}"' for word in ("abort", "retract", "close", "reap", *_OF_STEP))
 """A line without any of these need not be taken apart."""
@@ -55,15 +52,7 @@ def read_lives(path: Path) -> list[Life]:
         return []
     lives: dict[tuple[str, str], Life] = {}
     now: dict[tuple[str, str], dict[str | None, int]] = {}
-    last = 0
-    for number, line in _lines(path):
-        event, request, session, state = line.get("event"), line.get("request"), line.get("session"), line.get("state")
-        names = [name for name in (request, session) if name is not None]
-        if not isinstance(event, int) or event < last or not names or not all(isinstance(n, str) for n in names):
-            raise ReportError(f"{path}:{number}:1: no change of state in the order of events; {_ADVICE}")
-        if state not in STATES and state not in ENDS:
-            raise ReportError(f"{path}:{number}:1: {state!r} is no state; {_ADVICE}")
-        last = event
+    for event, _, request, session, state in read_changes(path, _as_far_as_it_goes):
         key = ("session", session) if session is not None else ("request", str(request))
         life = lives.setdefault(key, Life(key[1]))
         states = now.setdefault(key, {})
@@ -87,20 +76,8 @@ def _note(life: Life, event: int, rank: int) -> None:
         life.rank.append(rank)
 
 
-def _lines(path: Path) -> Iterator[tuple[int, dict[str, Any]]]:
-    try:
-        with path.open(encoding="utf-8") as file:
-            for number, text in enumerate(file, start=1):
-                line = json.loads(text)
-                if not isinstance(line, dict):
-                    raise ReportError(f"{path}:{number}:1: it must hold one object; {_ADVICE}")
-                yield number, line
-    except json.JSONDecodeError as error:
-        raise ReportError(f"{path}:{number}:{error.colno}: not JSON: {error.msg}; {_ADVICE}") from None
-    except UnicodeDecodeError:
-        raise ReportError(f"{path}: not UTF-8 text; {_ADVICE}") from None
-    except OSError as error:
-        raise ReportError(f"{path}: cannot be read: {error.strerror}; give a readable folder") from None
+def _as_far_as_it_goes(_: str) -> None:
+    """Of an interrupted run a figure shows what there is."""
 
 
 def read_deeds(path: Path) -> list[Deed]:

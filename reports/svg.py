@@ -21,7 +21,7 @@ _SVG_DPI = 72
 _NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 _LONG_NUMBER = re.compile(r"(\d+\.\d)\d+")
 _PATH = re.compile(r' d="[^"]*"')
-_UNUSED_ID = re.compile(r'<g id="[A-Za-z_.]+_?\d*">')
+_UNUSED_ID = re.compile(r'<g id="[^"]*">')
 _STYLE = re.compile(r' style="([^"]*)"')
 _SHORTER = (
     # What a page does not need: its own font is used, a tenth of a point is finer than any screen.

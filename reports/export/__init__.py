@@ -7,12 +7,12 @@ from pathlib import Path
 
 from reports.errors import ReportError
 from reports.export.csvs import write_csv
-from reports.export.lines import Say
 from reports.export.parquet import write_parquet
 from reports.export.perfetto import write_trace
 from reports.export.source import find_sources, has_lives, read_source
 from reports.export.tables import Table, tables
 from reports.export.whole import optional
+from reports.lines import Say
 
 _NEEDS = {"perfetto": "perfetto", "parquet": "pyarrow"}
 _TRACE = "trace.perfetto-trace"

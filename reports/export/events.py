@@ -7,7 +7,7 @@ from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
-from reports.export.lines import FIVE, TEXT, TEXTS, TIME, WHOLE, WHOLES, Line, Rule, Say, read_lines
+from reports.lines import FIVE, TEXT, TEXTS, TIME, WHOLE, WHOLES, Line, Rule, Say, read_lines
 from reports.series import POOLS
 
 NAMES = ("finished", "aborted", "retracted", "refused", "closed")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reports.export.lives import ENDS, Life
 from reports.export.packets import Packets, Track
+from reports.states import ENDS, Change
 
 _RANK = 10
 _Name = tuple[str, ...]
@@ -14,7 +14,7 @@ _Name = tuple[str, ...]
 class LifeTracks:
     """The tracks of all that live; a request's lies in its session's."""
 
-    def __init__(self, packets: Packets, root: Track, lives: Iterator[Life]) -> None:
+    def __init__(self, packets: Packets, root: Track, lives: Iterator[Change]) -> None:
         self._packets = packets
         self._root = root
         self._lives = lives
@@ -44,7 +44,7 @@ class LifeTracks:
         for name in sorted(self._busy):
             self._packets.end(self._live[name], at)
 
-    def _change(self, life: Life, at: int) -> int:
+    def _change(self, life: Change, at: int) -> int:
         name = _name(life)
         track = self._track(name)
         at = max(at, self._moved.get(name, -1) + 1)
@@ -76,7 +76,7 @@ class LifeTracks:
         return group
 
 
-def _name(life: Life) -> _Name:
+def _name(life: Change) -> _Name:
     """The path of its track: session a, or session a, request a/1."""
     session = () if life.session is None else ("session", life.session)
     return session if life.request is None else (*session, "request", life.request)

@@ -9,9 +9,9 @@ from typing import Any
 
 from reports.data import Verdict, read_meta, read_outcome
 from reports.export.events import Event, read_events
-from reports.export.lines import TIME, Say
-from reports.export.lives import Life, read_lives
 from reports.find import folders
+from reports.lines import TIME, Say
+from reports.states import Change, read_changes
 
 _LIVES = "lives.jsonl"
 
@@ -32,9 +32,9 @@ class Source:
         """The pools, and all events."""
         return read_events(self.folder / "events.jsonl", self.say)
 
-    def lives(self) -> Iterator[Life]:
+    def lives(self) -> Iterator[Change]:
         """What requests and sessions were when; nothing where that was not written down."""
-        return read_lives(self.folder / _LIVES, self.say) if has_lives(self.folder) else iter(())
+        return read_changes(self.folder / _LIVES, self.say) if has_lives(self.folder) else iter(())
 
 
 def has_lives(folder: Path) -> bool:

@@ -110,7 +110,7 @@ def test_no_part_of_the_page_is_wider_than_the_screen(out, seen, width):
 def test_without_script_the_essential_part_is_there(out, without_script):
     page = without_script.open(out / "report.html")
     text = page.inner_text("body")
-    assert "slots are owned by nobody" in text
+    assert "slot 26 belongs to nobody" in text
     assert "Last operations before the cause" in text
     assert "Step through" not in text
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 ITERATIONS = ("prefill", "decode", "mixed", "idle", "step")
 OPERATIONS = ("open", "submit", "abort", "close", "expire", "retract", "refuse", "reap")
 LISTS = ("finished", "aborted", "retracted", "refused", "closed")
-REQUEST_STATES = ("queued", "prefill", "decode", "retracted", "finished", "aborted", "refused")
+REQUEST_STATES = ("queued", "prefill", "decode", "retracted", "finished", "aborted")
 SESSION_STATES = ("open", "turn", "held", "closed")
 
 _names = st.one_of(

@@ -56,7 +56,7 @@ def test_the_row_is_that_of_the_worst_verdict(tmp_path: Path, make_story, make_f
 @pytest.mark.parametrize("name", ["slots.npz", "lives.jsonl", "moments.json"])
 def test_a_damaged_file_is_one_line_of_the_report(scenario_of_four: Path, name: str) -> None:
     folder = look_inside(scenario_of_four / "leak")
-    (folder / name).write_bytes(b"{")
+    (folder / name).write_bytes(b"{\n")
     with pytest.raises(ReportError) as caught:
         reports.build([folder])
     assert str(folder / name) in str(caught.value)

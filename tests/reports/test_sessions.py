@@ -86,34 +86,17 @@ def test_no_file_is_no_line(tmp_path: Path) -> None:
     assert read_deeds(tmp_path / "events.jsonl") == []
 
 
-@pytest.mark.parametrize(
-    ("content", "said"),
-    [
-        ('{"event":1', "lives.jsonl:1:11: not JSON"),
-        ("[1]\n", "lives.jsonl:1:1: it must hold one object"),
-        ('{"event":1,"state":"open"}\n', "lives.jsonl:1:1: no change of state in the order of events"),
-        ('{"event":"x","request":"a","state":"open"}\n', "lives.jsonl:1:1: no change of state in the order of events"),
-        ('{"event":1,"request":7,"state":"open"}\n', "lives.jsonl:1:1: no change of state in the order of events"),
-        (
-            '{"event":2,"request":"a","state":"open"}\n{"event":1,"request":"a","state":"open"}\n',
-            "lives.jsonl:2:1: no change of state in the order of events",
-        ),
-        ('{"event":1,"request":"a","state":"sleeps"}\n', "lives.jsonl:1:1: 'sleeps' is no state"),
-        ('{"event":1,"request":"a","state":["x"]}\n', "lives.jsonl:1:1: ['x'] is no state"),
-    ],
-)
-def test_damaged_lives_are_one_line(tmp_path: Path, content: str, said: str) -> None:
-    (tmp_path / "lives.jsonl").write_text(content)
-    with pytest.raises(ReportError) as caught:
+def test_damaged_lives_are_one_line(tmp_path: Path) -> None:
+    (tmp_path / "lives.jsonl").write_text("[1]\n")
+    with pytest.raises(ReportError, match=r"lives\.jsonl:1:1: this line is no JSON object"):
         read_lives(tmp_path / "lives.jsonl")
-    assert said in str(caught.value)
-    assert "\n" not in str(caught.value)
 
 
-def test_lives_that_are_no_text_are_one_line(tmp_path: Path) -> None:
-    (tmp_path / "lives.jsonl").write_bytes(b"\xff\xfe")
-    with pytest.raises(ReportError, match="not UTF-8"):
-        read_lives(tmp_path / "lives.jsonl")
+def test_of_an_interrupted_run_there_is_what_was_written(tmp_path: Path) -> None:
+    whole = '{"event":1,"t":0.0,"session":"a","state":"open"}\n'
+    (tmp_path / "lives.jsonl").write_text(whole + whole[:20])
+    (life,) = read_lives(tmp_path / "lives.jsonl")
+    assert (life.name, life.event) == ("a", [1])
 
 
 def test_what_was_asked_for_is_told_once_and_what_befell_them_too(tmp_path: Path) -> None:

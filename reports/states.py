@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-from reports.export.lines import TEXT, TIME, WHOLE, Rule, Say, read_lines
+from reports.lines import TEXT, TIME, WHOLE, Rule, Say, read_lines
 
 REQUEST = ("queued", "prefill", "decode", "retracted")
-REQUEST_ENDS = ("finished", "aborted", "refused")
+REQUEST_ENDS = ("finished", "aborted")
 SESSION = ("open", "turn", "held")
 SESSION_ENDS = ("closed",)
 ENDS = (*REQUEST_ENDS, *SESSION_ENDS)
@@ -17,7 +17,7 @@ _RULES: dict[str, Rule] = {"event": WHOLE, "t": TIME, "request": TEXT, "session"
 _REQUIRED = ("event", "t", "state")
 
 
-class Life(NamedTuple):
+class Change(NamedTuple):
     """A request, or where there is none a session, comes into a state."""
 
     event: int
@@ -27,13 +27,13 @@ class Life(NamedTuple):
     state: str
 
 
-def read_lives(path: Path, say: Say) -> Iterator[Life]:
+def read_changes(path: Path, say: Say) -> Iterator[Change]:
     """Every change of state, in the order of events."""
     last = -1
     for line in read_lines(path, say):
         line.check(_RULES, _REQUIRED)
         data = line.data
-        life = Life(data["event"], float(data["t"]), data.get("request"), data.get("session"), data["state"])
+        life = Change(data["event"], float(data["t"]), data.get("request"), data.get("session"), data["state"])
         if life.event < last:
             raise line.wrong("event", f"event {life.event} comes after event {last}")
         if life.request is None and life.session is None:

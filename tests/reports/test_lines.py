@@ -8,7 +8,7 @@ import pytest
 
 from reports import ReportError
 from reports.export.events import read_events
-from reports.export.lives import read_lives
+from reports.states import read_changes
 
 ADVICE = "; run the scenario again with --out"
 GOOD = '{"event":1,"t":0.0,"it":0,"kind":"open","session":"a","full":[9,0,0,0,0],"running":0,"waiting":0}\n'
@@ -28,7 +28,7 @@ def events(path, say):
 
 
 def lives(path, say):
-    return list(read_lives(path, say))
+    return list(read_changes(path, say))
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_a_last_line_without_its_line_feed_is_whole(tmp_path):
         (
             {"request": "a/1", "state": "held"},
             "2:34: 'held' is no state; it must be one of "
-            "queued, prefill, decode, retracted, finished, aborted, refused",
+            "queued, prefill, decode, retracted, finished, aborted",
         ),
         ({"event": 0}, "2:2: event 0 comes after event 1"),
         ({"session": 3}, "2:20: session is 3 and must be a text"),

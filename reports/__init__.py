@@ -10,15 +10,16 @@ from reports.errors import ReportError
 __all__ = ["ReportError", "build", "runs"]
 
 
-def build(paths: Sequence[Path], out: Path | None = None) -> Path:
+def build(paths: Sequence[Path], out: Path | None = None, jobs: int = 1) -> Path:
     """Write report.html and its figures for these runs; return the page's path.
 
     A path is the folder of one run, of a scenario, or a whole output folder. Without `out` the page is
-    written into the one folder given, or into the current folder when several are compared.
+    written into the one folder given, or into the current folder when several are compared. Of more than a few
+    scenarios the figures are written as SVG only, and drawn by as many processes as `jobs` says.
     """
     from reports.write import write
 
-    return write(paths, out)
+    return write(paths, out, jobs)
 
 
 def runs(paths: Sequence[Path]) -> list[tuple[Path, str]]:

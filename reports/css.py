@@ -16,6 +16,7 @@ h3 { font-size: 1.1rem; margin: 1.5rem 0 .25rem; }
 h4 { font-size: .95rem; margin: 1.25rem 0 .25rem; }
 p, ul { margin: .25rem 0 .75rem; }
 a { color: inherit; }
+main > section { content-visibility: auto; contain-intrinsic-size: auto 3000px; }
 .said { list-style: none; padding: 0; }
 .said li { border-left: .3rem solid var(--good); padding: .15rem .75rem; margin: .5rem 0; }
 .said li.bad { border-color: var(--bad); }
@@ -30,6 +31,7 @@ figure.wide { max-width: 52rem; }
 figcaption { color: var(--muted); font-size: .85rem; }
 svg { display: block; width: 100%; min-width: 21rem; height: auto; }
 figure.wide svg { min-width: 36rem; }
+svg * { stroke-linejoin: round; stroke-linecap: butt; }
 svg text { font-family: system-ui, sans-serif !important; }
 .scroll { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .85rem; font-variant-numeric: tabular-nums; }
@@ -44,6 +46,7 @@ pre { background: var(--soft); padding: .5rem .75rem; margin: .25rem 0; font-siz
   white-space: pre-wrap; overflow-wrap: anywhere; }
 summary { cursor: pointer; color: var(--muted); margin-top: .5rem; }
 @media print {
+  main > section { content-visibility: visible; }
   :root { --ink: #000; --paper: #fff; --muted: #444; --line: #bbb; --soft: #f2f2f2;
     --good: #000; --bad: #000; }
   body { max-width: none; padding: 0; font-size: 10pt; }

@@ -13,7 +13,7 @@ from reports.html import figure, text
 from reports.inside import CAPTIONS, missing
 from reports.stepper import script, steppers, style
 from reports.style import count
-from reports.svg import shared_styles
+from reports.svg import on_one_page
 from reports.tables import operations_table, options, verdict_table
 from reports.words import sentence, short_verdict
 
@@ -35,7 +35,7 @@ _TERMS = "The five terms of the full pool after each event, stacked against the 
 
 def page(scenarios: Sequence[Scenario], drawings: Mapping[str, str]) -> str:
     """The whole page; `drawings` holds inline SVG by the names that `drawing_name` gives."""
-    drawings, sheet = shared_styles(drawings)
+    drawings, sheet = on_one_page(drawings)
     title = scenarios[0].name if len(scenarios) == 1 else f"{len(scenarios)} scenarios"
     sections = "\n".join(_section(n, s, drawings) for n, s in enumerate(scenarios, start=1))
     steps = any(run.moments for scenario in scenarios for run in scenario.runs)

@@ -22,10 +22,13 @@ _NO_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
 _LONG_NUMBER = re.compile(r"(\d+\.\d)\d+")
 _PATH = re.compile(r' d="[^"]*"')
 _UNUSED_ID = re.compile(r'<g id="[^"]*">')
+_ID = re.compile(r'\bid="|href="#|url\(#')
 _STYLE = re.compile(r' style="([^"]*)"')
 _SHORTER = (
     # What a page does not need: its own font is used, a tenth of a point is finer than any screen.
     (re.compile(r">\s+<"), "><"),
+    # A style element of a drawing is one of the whole page, and each would have all of it styled anew.
+    (re.compile(r"<defs><style.*?</style></defs>"), ""),
     (re.compile(r"font-family: [^;\"]*; "), ""),
     (re.compile(r' transform="rotate\(-?0 [^)]*\)"'), ""),
     (re.compile(r'(?<= [xy]=")(-?\d+\.\d)\d+(?=")'), r"\1"),
@@ -55,8 +58,12 @@ def inline_svg(document: str, label: str) -> str:
     return f'<svg role="img" aria-label="{escape(label)}" {box[0] if box else ""}>{rest}'
 
 
-def shared_styles(drawings: Mapping[str, str]) -> tuple[dict[str, str], str]:
-    """The drawings of one page with what many elements share said once, and the style sheet that says it."""
+def on_one_page(drawings: Mapping[str, str]) -> tuple[dict[str, str], str]:
+    """The drawings with what many elements share said once, and the style sheet that says it.
+
+    Each drawing has names of its own: one that is given again has a browser make anew whatever refers to it.
+    """
+    drawings = {name: _ID.sub(rf"\g<0>d{n}-", drawing) for n, (name, drawing) in enumerate(drawings.items())}
     counts = Counter(style for drawing in drawings.values() for style in _STYLE.findall(drawing))
     names = {style: f"s{n}" for n, (style, count) in enumerate(counts.most_common()) if count > 2}
 
@@ -68,11 +75,12 @@ def shared_styles(drawings: Mapping[str, str]) -> tuple[dict[str, str], str]:
     return {name: _STYLE.sub(named, drawing) for name, drawing in drawings.items()}, sheet
 
 
-def save(figure: Figure, document: str, stem: Path) -> None:
-    """Write the drawing as STEM.svg and STEM.png."""
+def save(figure: Figure, document: str, stem: Path, *, png: bool = True) -> None:
+    """Write the drawing as STEM.svg, and as STEM.png."""
     stem.parent.mkdir(parents=True, exist_ok=True)
     stem.with_name(f"{stem.name}.svg").write_text(document, encoding="utf-8")
-    write_png(figure, stem.with_name(f"{stem.name}.png"))
+    if png:
+        write_png(figure, stem.with_name(f"{stem.name}.png"))
 
 
 def write_png(figure: Figure, where: Path | BinaryIO, dpi: int = _PNG_DPI) -> None:

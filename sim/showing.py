@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from argparse import Namespace
 from collections.abc import Callable
@@ -79,7 +80,7 @@ def build_report(paths: list[Path], out: Path | None) -> Path:
     """Write report.html and its figures; gives its path."""
     from reports import build
 
-    page: Path = _reported(build, paths, out)
+    page: Path = _reported(build, paths, out, os.cpu_count() or 1)
     return page
 
 

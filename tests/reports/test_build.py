@@ -67,6 +67,32 @@ def test_figures_lie_beside_the_page_as_svg_and_png(scenario_of_four: Path, tmp_
     assert (page.parent / "figures" / "tail.png").read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.fixture
+def four_scenarios(tmp_path: Path, make_story, save_run) -> Path:
+    for number in range(4):
+        save_run(tmp_path / "out" / f"s{number}" / "v", make_story(20), scenario=f"s{number}")
+    return tmp_path / "out"
+
+
+def test_of_many_scenarios_figures_are_svg_only_and_the_page_the_same_on_one_process_or_two(
+    four_scenarios: Path, tmp_path: Path
+) -> None:
+    one = reports.build([four_scenarios], tmp_path / "one")
+    two = reports.build([four_scenarios], tmp_path / "two", jobs=2)
+    assert one.read_bytes() == two.read_bytes()
+    for page in (one, two):
+        names = {path.name for path in (page.parent / "figures").iterdir()}
+        assert {f"s{number}-v.svg" for number in range(4)} <= names
+        assert [name for name in names if name.endswith(".png")] == ["all-scenarios.png"]
+
+
+def test_no_two_drawings_of_a_page_have_a_name_in_common(four_scenarios: Path) -> None:
+    content = built(four_scenarios)
+    ids = re.findall(r'\bid="([^"]*)"', content)
+    assert len(ids) == len(set(ids)) > 40
+    assert "<style" not in content[content.index("<body>") :]
+
+
 def test_several_folders_stand_side_by_side_under_names_that_tell_them_apart(
     tmp_path: Path, make_story, save_run
 ) -> None:

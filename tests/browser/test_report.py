@@ -63,7 +63,7 @@ def test_stepping_shows_what_the_event_log_says(out, seen, scenario, variant):
     log = events(out / scenario / variant)
     moments = json.loads((out / scenario / variant / "moments.json").read_text())["moments"]
     sections = page.query_selector_all("section.stepper")
-    (section,) = [s for s in sections if f"event {moments[0]['event']} " in s.query_selector("h4").inner_text()][:1]
+    (section,) = [s for s in sections if f"event {moments[0]['event']} " in s.query_selector("h4").text_content()][:1]
     numbers = [step["event"] for step in moments[0]["steps"]]
     assert shown(section)["event"] == moments[0]["event"]
     slider = section.query_selector("input")
@@ -122,6 +122,6 @@ def test_names_from_files_are_never_markup(tmp_path, seen):
         (folder / name).write_text(text.replace('"a/1"', json.dumps(f"a/1{WICKED}")))
     assert main(["report", str(folder)]) == 0
     page = seen.open(folder / "report.html")
-    assert WICKED in page.inner_text("section.stepper")
+    assert WICKED in page.text_content("section.stepper")
     assert page.query_selector_all("img") == []
     assert seen.console == []

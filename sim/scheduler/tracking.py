@@ -118,7 +118,7 @@ def track_prefill(states: StatePool, reqs: Sequence[Req], *, mixed: bool) -> Non
 
 def _inside(position: int, grid: int) -> int:
     """A position before the end of what is computed can be kept on the kernel's grid only."""
-    require(position % grid == 0, "")
+    require(position % grid == 0, "", place="_force_track_h")
     return position + 1
 
 

@@ -1,5 +1,6 @@
 """The recount: who owns each page and row, from free lists, tree and rows alone."""
 
+import numpy as np
 import pytest
 from helpers.rig import Rig
 
@@ -65,6 +66,15 @@ def test_a_page_that_stands_twice_in_the_free_list_is_extra(page_size):
     free_list.put_back(free_list.view()[:1])
     full, _ = counted(rig)
     assert (full.lost, full.extra, full.shared_units) == (0, page_size, (page,))
+
+
+def test_padding_that_came_into_the_free_list_and_went_round_is_no_unit():
+    rig = idle_rig()
+    memory = rig.engine.scheduler.memory
+    padding = np.array([0])
+    memory.allocator.free_list.put_back(padding)
+    assert Recount(rig.engine.scheduler).postings_differ() is None
+    assert counted(rig)[0].error == 0
 
 
 def test_a_slot_that_is_free_and_named_by_a_row_is_extra():

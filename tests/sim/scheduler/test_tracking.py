@@ -149,8 +149,9 @@ def test_a_page_larger_than_the_grid_coarsens_it_and_needs_aligned_positions():
     pool = pool_of(page_size=128, interval=128)
     assert prefilled(pool, 128, 200).state.tracked == 256
     assert prefilled(pool, 0, 127).state.tracked is None
-    with pytest.raises(EngineCrash):
+    with pytest.raises(EngineCrash) as crash:
         prefilled(pool, 100, 200)
+    assert crash.value.frames == ("_force_track_h",)
 
 
 def test_without_snapshots_nothing_is_kept():

@@ -198,6 +198,20 @@ def test_a_lock_without_a_holder_or_a_holder_without_a_lock(by):
     assert found.text == f"a node of 20 tokens has lock_ref {1 + by}, but 1 hold it"
 
 
+def test_a_turn_that_waits_holds_nothing_wherever_it_was_matched_last():
+    """Refused once it was lent the row of its session; then the order of the queue looks it up in the tree."""
+    rig = idle_rig(policy="lpm")
+    rig.turn("a/2", 10, 4)
+    for _ in range(2):
+        rig.refuse("a/2")
+        rig.step()
+    (waits,) = rig.engine.scheduler.waiting
+    assert waits.row is not None
+    assert waits.last_node is not None
+    waits.last_node = next(n for n in rig.engine.scheduler.memory.tree.nodes() if n.lock_ref)
+    assert lock_breaches(rig.engine.scheduler) == []
+
+
 def misreads(rig):
     scheduler = rig.engine.scheduler
     read_back(scheduler)

@@ -65,7 +65,7 @@ class Watch:
             seen["terms"] = {pool: list(values) for pool, values in terms.items()}
         if op == "open":
             self._listening.opened()
-        if self._chose():
+        if self._chose() and not self._memory.handing_on():
             seen["chosen"] = True
         thorough = self._thorough(op)
         moved = any(terms[pool].delta != delta for pool, delta in self._delta.items())

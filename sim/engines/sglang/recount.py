@@ -137,7 +137,8 @@ class Recount:
                 self._blamed[units] = True
                 count = len(units) * now.page
                 freed = several(count, self._pool, "were")
-                what = f"session {closed[tag]} was closed under its running turn: {freed} freed that its row names"
+                row = now.row[units[0]]
+                what = f"session {closed[tag]} was closed under its running turn: {freed} freed that row {row} still names"
                 faults.append(self._fault("alias", count, units, (None, closed[tag]), what))
         return faults
 

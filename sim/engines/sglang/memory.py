@@ -126,7 +126,7 @@ class Memory:
         return [r for r in self._everyone() if r.req_pool_idx is not None and not r.kv_committed_freed]
 
     def handing_on(self) -> bool:
-        """Whether a request has begun to hand on its KV and still has its row: only where the release has died of it."""
+        """Whether a request has begun to hand on its KV and has its row still: the release has died of it."""
         return any(r.req_pool_idx is not None and r.kv_committed_freed for r in self._everyone())
 
     def _everyone(self) -> list[Any]:

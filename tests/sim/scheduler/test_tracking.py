@@ -12,8 +12,8 @@ from sim.memory.backend import backend
 from sim.memory.presets import PRESETS
 from sim.memory.states import StateNames, StatePool
 from sim.scheduler.tracking import (
-    keep_round,
     give_back,
+    keep_round,
     make_room,
     steps_to_grid,
     take_states,

@@ -39,6 +39,9 @@ class KnownFault(BaseModel):
         description="Known only where one of these has happened, as the fuzzer names them.",
         examples=[["concurrent turn"]],
     )
+    observed: bool = Field(
+        default=False, description="Known only on a real release, whose observer tells less than the model."
+    )
     about: str | None = Field(default=None, description="What it is.")
     scenario: str | None = Field(default=None, description="The scenario that shows it.")
 
@@ -54,6 +57,8 @@ class KnownFault(BaseModel):
         """Whether this is that fault, in a case in which that has happened; where nobody knows, it may have."""
         same = self.verdict == fault.verdict and self.pool in (None, fault.pool)
         if not same or _plain(self.cause) != _plain(fault.cause):
+            return False
+        if self.observed and happened is not None:
             return False
         return not self.where or happened is None or any(kind in happened for kind in self.where)
 

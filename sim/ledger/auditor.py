@@ -125,7 +125,7 @@ class Auditor:
         """Who is counted wrongly by the books of a pool."""
         return miscounts(self._scheduler, pool)
 
-    def _submit(self, books: Mapping[str, Terms], breaches: list[Breach]) -> None:
+    def _submit(self, books: Mapping[str, Terms] | None, breaches: list[Breach]) -> None:
         """Let the judge see what the event left behind."""
         faults = list(self._ledger.fresh)
         self._ledger.fresh.clear()
@@ -178,7 +178,8 @@ class Auditor:
             self._view.changed()
             books = self._books = self._view.books()
             if self._ledger.fresh or self._misreads:
-                self._submit(books, [])
+                # Where no posting went wrong, what the books are off by is on its way: allocated, and not named yet.
+                self._submit(books if self._ledger.fresh else None, [])
         return self._judge.crash(error)
 
     def stuck(self, message: str) -> Verdict:

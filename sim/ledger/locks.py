@@ -3,6 +3,8 @@
 full half      the whole path from the node that somebody holds up to the root
 windowed half  from that node up to the one that bears the holder's mark, or to the root without one
 state          that node alone, if it has one
+
+A request that waits holds nothing: where it was last matched is where it may begin once it is let in.
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ def lock_breaches(scheduler: Scheduler) -> list[Breach]:
     memory = scheduler.memory
     if memory.chunk_cache or memory.tree.disabled:
         return []
-    holders: list[Req | SessionSlot] = [*live_requests(scheduler), *scheduler.cache.slots.values()]
+    waiting = set(map(id, scheduler.waiting))
+    running = (req for req in live_requests(scheduler) if id(req) not in waiting)
+    holders: list[Req | SessionSlot] = [*running, *scheduler.cache.slots.values()]
     nodes = list(memory.tree.nodes())
     found = list(_compared(nodes, "lock_ref", Counter(id(n) for h in holders for n in _path(h)), "full"))
     if memory.swa is not None:

@@ -105,8 +105,9 @@ class ObservedAuditor:
         touched = bool(faults) or "touched" in seen
         if crashed:
             if not seen.get("chosen"):
-                # Between allocating and naming what was allocated: what belongs to nobody is on its way.
-                faults, touched = [], False
+                # Between allocating and naming what was allocated, or between freeing and forgetting it: what belongs
+                # to nobody, or to two, is on its way.
+                faults, touched, books = [], False, None
             if faults or misreads:
                 judge.judge(books, faults=faults, touched=touched, misreads=misreads)
             return

@@ -118,8 +118,8 @@ class Recount:
         for name, free_list, owners in pools:
             if owners.tainted or (memory.backend.deferred and self._tags_agree(free_list, owners)):
                 continue
-            # A unit given back twice at once stands twice in the list, and the padding may have been given back: the
-            # release's doing, and counted as such.
+            # A unit given back twice at once stands twice in the list: the release's doing, and counted as such.
+            # Padding that was given back is no unit: how it came there has been told.
             tags, free = memory.backend.get(owners.tags)[1:], np.unique(free_list.lying())
             free = free[free > 0]
             tagged = np.count_nonzero(tags == FREE)

@@ -150,9 +150,13 @@ class StatePool:
 
     def snapshot(self, names: StateNames, position: int, owner: Tag) -> None:
         """The forward pass has kept the state of `position`; the other snapshot is written next."""
+        self.write_next(names, position, owner)
+        self.flip(names, position)
+
+    def write_next(self, names: StateNames, position: int, owner: Tag) -> None:
+        """The forward pass has kept the state of `position`, which nobody has noted yet."""
         assert names.next is not None
         self.marks.stamp([names.snapshots[names.next]], owner, position)
-        self.flip(names, position)
 
     def flip(self, names: StateNames, position: int) -> None:
         """Believe that the next snapshot stands for `position`, and write the other one from here on."""

@@ -179,7 +179,7 @@ class SwaAllocator:
 
     def _not_overfull(self) -> None:
         if self.full.available() > self.full.size or self.half.available() > self.half.size:
-            raise EngineCrash("AssertionError", "")
+            raise EngineCrash("AssertionError", "", ("free",))
 
     def group_begin(self) -> None:
         """Collect frees from here on."""

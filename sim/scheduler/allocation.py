@@ -97,7 +97,7 @@ def alloc_extend(memory: Memory, reqs: list[Req], running: list[Req]) -> list[Ar
     page = memory.page_size
     for req in reqs:
         assert req.row is not None
-        require(req.fill_len - len(req.prefix) == req.extend_len, "")
+        require(req.fill_len - len(req.prefix) == req.extend_len, "", place="prepare_for_extend")
         memory.ledger.about(req.rid, req.session.name if req.session else None)
         if memory.names_from(req.row, len(req.prefix)):
             what = f"row {req.row} was overwritten from {len(req.prefix)} on"

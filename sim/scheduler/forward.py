@@ -92,7 +92,7 @@ class Forward:
             slots = self._memory.backend.copy(self._memory.rows.flat[put(where)])
         self._write(slots, put(headers))
         if self.states is not None and lanes.states is not None:
-            self.states.round(lanes, lanes.states, start, start + accepted)
+            self.states.stepped(lanes, lanes.states, start, start + accepted)
 
     def _write(self, slots: Array, headers: Array) -> None:
         """Store the headers in both halves of the slots."""

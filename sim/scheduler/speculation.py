@@ -16,6 +16,7 @@ from sim.scheduler.forward import Forward
 from sim.scheduler.memory import Memory
 from sim.scheduler.request import Req
 from sim.scheduler.table import DEVICE, LIMIT, OUT, A, C, ReqTable
+from sim.scheduler.tracking import keep_round
 from sim.scheduler.window import Window
 from sim.world import Ints, accepted
 
@@ -65,9 +66,15 @@ class Speculation:
         lanes = batch.lanes(self._table, self._memory.rows.width)
         counts = self.accept(batch.reqs)
         device = self._table.hot[DEVICE]
-        self._forward.verify_round(lanes, device[lanes.index], counts, self.config.draft)
+        start = device[lanes.index]
+        self._forward.verify_round(lanes, start, counts, self.config.draft)
+        self._keep(batch, start, start + counts)
         device[lanes.index] += counts
         return counts
+
+    def _keep(self, batch: Batch, start: Ints, stop: Ints) -> None:
+        if self._memory.states is not None:
+            keep_round(self._memory.states, batch.reqs, start, stop)
 
     def resolve(self, index: Ints, counts: Ints) -> None:
         """The accepted run is known: c grows, also for requests that have ended meanwhile."""
@@ -89,6 +96,7 @@ class Speculation:
         left = np.maximum(hot[LIMIT][index] - hot[OUT][index], 1)
         taken: Ints = np.minimum(self.accept(batch.reqs), left)
         self._forward.verify_round(lanes, start, taken, self.config.draft, slots)
+        self._keep(batch, start, start + taken)
         hot[OUT][index] += taken
         kept = start + taken
         hot[C][index] = kept

@@ -18,7 +18,6 @@ from sim.scheduler.batch import Cursor, Lanes
 from sim.scheduler.memory import Memory
 from sim.scheduler.request import Req
 from sim.scheduler.table import ReqTable
-from sim.scheduler.tracking import names_of
 from sim.world import Ints
 
 _Reader = tuple[str, str | None]
@@ -31,7 +30,6 @@ class StateReader:
     def __init__(self, memory: Memory, states: StatePool, table: ReqTable, note: Callable[[Misread], None]) -> None:
         self._backend = memory.backend
         self._ledger = memory.ledger
-        self._states = states
         self._marks = states.marks
         self._table = table
         self._note = note
@@ -73,22 +71,6 @@ class StateReader:
 
         self._ledger.read(off, tell)
         marks.stamp(slots, owners, put(stop))
-
-    def round(self, lanes: Lanes, states: Ints, start: Ints, stop: Ints) -> None:
-        """A speculative round over a batch; where it crosses the grid, the state of the crossing is kept.
-
-        It goes to the snapshot that is next while nothing is known of the round before: with overlap two rounds in a
-        row that cross write the same one.
-        """
-        self.stepped(lanes, states, start, stop)
-        if not self._states.buffered:
-            return
-        interval = self._states.config.track_interval
-        for i in np.nonzero(stop // interval != start // interval)[0].tolist():
-            req = self._table.member(int(lanes.index[i]))
-            names = names_of(req)
-            if names.snapshots and names.next is not None:
-                self._marks.stamp([names.snapshots[names.next]], req.tag, int(stop[i]) // interval * interval)
 
     def node(self, slot: int, owner: int, position: int) -> None:
         """The state that the tree keeps at the end of a node."""

@@ -139,7 +139,7 @@ class StreamingCache:
             self.memory.book.post(req.session.name, self.slots[req.session.name])
 
 
-def require(condition: bool, message: str) -> None:
-    """An assertion of the release under test."""
+def require(condition: bool, message: str, *, place: str | None = None) -> None:
+    """An assertion of the release under test; where it has no words, `place` is the function of the release."""
     if not condition:
-        raise EngineCrash("AssertionError", message)
+        raise EngineCrash("AssertionError", message, () if place is None else (place,))

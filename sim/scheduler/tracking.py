@@ -118,7 +118,7 @@ def track_prefill(states: StatePool, reqs: Sequence[Req], *, mixed: bool) -> Non
 
 def _inside(position: int, grid: int) -> int:
     """A position before the end of what is computed can be kept on the kernel's grid only."""
-    require(position % grid == 0, "")
+    require(position % grid == 0, "", place="_force_track_h")
     return position + 1
 
 
@@ -135,13 +135,25 @@ def steps_to_grid(states: StatePool, lengths: Ints) -> int:
     return int((interval - lengths % interval).min()) - 1 if len(lengths) else 0
 
 
+def keep_round(states: StatePool, reqs: Sequence[Req], start: Ints, stop: Ints) -> None:
+    """A speculative round was launched: where it crosses the grid, the device writes the snapshot that is next by now.
+
+    Under overlap the result of the round before is not known yet: with a single snapshot its state is overwritten.
+    """
+    if not states.buffered:
+        return
+    interval = states.config.track_interval
+    for i in np.nonzero(start // interval != stop // interval)[0].tolist():
+        req = reqs[i]
+        states.write_next(names_of(req), int(stop[i]) // interval * interval, req.tag)
+
+
 def track_round(states: StatePool, reqs: Sequence[Req], lengths: Ints, accepted: Ints, *, bonus: int) -> None:
-    """A speculative round brought these requests to these lengths: where it crossed the grid, that has been kept.
+    """The result of a round that brought these requests to these lengths: where it crossed the grid is noted.
 
     Without `bonus` (0.5.10) the round is taken for one token shorter than it was, and a crossing may go unnoticed.
     """
     interval = states.config.track_interval
     before = lengths - accepted + 1 - bonus
     for i in np.nonzero(lengths // interval != before // interval)[0].tolist():
-        req = reqs[i]
-        states.flip(names_of(req), int(lengths[i]) // interval * interval)
+        states.flip(names_of(reqs[i]), int(lengths[i]) // interval * interval)

@@ -56,7 +56,7 @@ def test_a_scenario_says_what_goes_wrong_in_which_release(name):
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_all_that_it_shows_is_known(name, results):
     known, result = load_accepted([KNOWN]), results[name]
-    shown = Telling(SCENARIOS[name].variants["default"].operations).faults(result.verdicts)
+    shown = Telling(SCENARIOS[name].variants["default"].operations).faults(result.verdicts, result.frames)
     assert list(known.news(shown)) == []
 
 

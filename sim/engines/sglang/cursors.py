@@ -63,11 +63,16 @@ class Cursors:
             )
 
     def locks(self) -> Iterator[Breach]:
-        """Nodes that are locked more, or less, often than live requests and slots hold them or something below."""
+        """Nodes that are locked more, or less, often than live requests and slots hold them or something below.
+
+        A request that waits holds nothing: where it was last matched is where it may begin once it is let in.
+        """
         nodes = self._memory.nodes()
         if not nodes or self._scheduler.tree_cache.inner.disable:
             return
-        holders = (*self._memory.requests(), *self._memory.slots().values())
+        waiting = set(map(id, self._scheduler.waiting_queue))
+        running = (req for req in self._memory.requests() if id(req) not in waiting)
+        holders = (*running, *self._memory.slots().values())
         first, _ = nodes[0]
         name = "lock_ref" if hasattr(first, "lock_ref") else "full_lock_ref"
         held = Counter(id(node) for holder in holders for node in _path(holder.last_node))

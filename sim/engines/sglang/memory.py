@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from sim.engines.sglang.owners import Owners
+from sim.engines.sglang.owners import Owners, session_name
 from sim.engines.sglang.terms import states_of
 from sim.ledger.findings import PoolCount
 from sim.ledger.owners import Tag
@@ -124,6 +124,11 @@ class Memory:
     def requests(self) -> list[Any]:
         """Requests that name a row and have not handed it on, each once."""
         return [r for r in self._everyone() if r.req_pool_idx is not None and not r.kv_committed_freed]
+
+    def handing_on(self) -> set[tuple[str, str | None]]:
+        """Requests, with their sessions, that hand on their KV and have their row still: the release has died of it."""
+        halfway = (r for r in self._everyone() if r.req_pool_idx is not None and r.kv_committed_freed)
+        return {(r.rid, session_name(r)) for r in halfway}
 
     def _everyone(self) -> list[Any]:
         """Requests that wait or stand in a batch, each once."""

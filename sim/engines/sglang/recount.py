@@ -137,7 +137,8 @@ class Recount:
                 self._blamed[units] = True
                 count = len(units) * now.page
                 freed = several(count, self._pool, "were")
-                what = f"session {closed[tag]} was closed under its running turn: {freed} freed that its row names"
+                named = f"{freed} freed that row {now.row[units[0]]} still names"
+                what = f"session {closed[tag]} was closed under its running turn: {named}"
                 faults.append(self._fault("alias", count, units, (None, closed[tag]), what))
         return faults
 

@@ -66,12 +66,13 @@ class Watch:
             seen["terms"] = {pool: list(values) for pool, values in terms.items()}
         if op == "open":
             self._listening.opened()
-        if self._chose():
-            seen["chosen"] = True
+        chosen = self._chose()
         thorough = self._thorough(op)
         moved = any(terms[pool].delta != delta for pool, delta in self._delta.items())
         if thorough or self._small or moved or op in _ENDINGS:
             self._count(seen, op, terms)
+        if chosen and not self._half_way(seen):
+            seen["chosen"] = True
         breaches = self._breaches(thorough)
         if breaches:
             seen["breaches"] = breaches
@@ -157,6 +158,11 @@ class Watch:
             for req in current.reqs:
                 self._listening.handles(req)
         return True
+
+    def _half_way(self, seen: dict[str, Any]) -> bool:
+        """Whether the release has died while it freed what requests had, and nothing but that went wrong."""
+        handed = self._memory.handing_on()
+        return bool(handed) and all((fault["request"], fault["session"]) in handed for fault in seen.get("faults", ()))
 
     def _texts(self, seen: dict[str, Any], key: str) -> None:
         if self._canary.misreads:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from sim.errors import InputError
-from sim.fuzz.accept import load_accepted
+from sim.fuzz.accept import KnownFault, load_accepted
 from sim.fuzz.faults import Fault, Shown
 
 FILE = """\
@@ -98,3 +98,10 @@ def test_a_wrong_file_earns_one_line(accepted, text, line):
 def test_a_file_that_is_not_there(tmp_path):
     with pytest.raises(InputError, match=r"none\.yaml:1:1: there is no such file; "):
         load_accepted([tmp_path / "none.yaml"])
+
+
+def test_what_only_an_observer_words_so_is_not_known_on_the_model():
+    entry = KnownFault(verdict="leak", cause="gone", observed=True)
+    fault = Fault("leak", "full", "gone")
+    assert entry.covers(fault, None)
+    assert not entry.covers(fault, {"step": 1})

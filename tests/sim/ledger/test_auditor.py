@@ -3,7 +3,7 @@
 import pytest
 from helpers.rig import Rig
 
-from sim.config import SpeculativeConfig, SwaConfig
+from sim.config import MambaConfig, SpeculativeConfig, SwaConfig
 from sim.driver import Over
 from sim.engines.protocol import Request
 from sim.world import Segment
@@ -361,6 +361,19 @@ def test_a_prefill_without_a_row_is_a_crash_that_admission_should_have_prevented
     crash = rig.verdicts[-1]
     assert (crash.verdict, crash.invariant, crash.pool) == ("crash", "INV-8", "rows")
     assert "alloc_req_slots runs out of memory" in crash.message
+
+
+def test_what_was_allocated_when_the_scheduler_died_is_no_leak_beside_a_misread_state():
+    """The state goes on where it should not, and the prefill that reads it dies before it is written down."""
+    mamba = MambaConfig(slots=3, strategy="extra_buffer", track_interval=16, chunk=8)
+    rig = Rig(tokens=64, page_size=16, rows=1, mamba=mamba, max_running=1, overlap=True, speculative=SPEC)
+    rig.open("a")
+    rig.turn("a/1", 1, 1, accept=4)
+    rig.step(3)
+    rig.turn("a/2", 24, 1)
+    with pytest.raises(Over):
+        rig.step()
+    assert [v.verdict for v in rig.verdicts] == ["corrupt", "crash"]
 
 
 def test_stuck_names_the_first_request_that_waits():

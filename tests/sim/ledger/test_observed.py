@@ -104,6 +104,14 @@ def test_a_crash_before_its_batch_was_chosen_books_nothing_that_is_on_its_way(au
     assert [v.verdict for v in auditor.verdicts] == ["crash"]
 
 
+def test_books_that_stand_half_way_are_not_looked_at_for_a_text_that_was_misread(auditor, engine):
+    text = {"rid": "r", "session": None, "what": "position 3", "size": 1, "slots": [7]}
+    auditor.begin(1, 0.0, "step")
+    engine.seen = seen(-4, lost=4, misreads=[text])
+    auditor.crash(EngineCrash("AssertionError", "x"))
+    assert [v.verdict for v in auditor.verdicts] == ["corrupt", "crash"]
+
+
 def test_a_crash_after_that_books_what_the_event_lost(auditor, engine):
     auditor.begin(1, 0.0, "step")
     engine.seen = seen(-4, lost=4, faults=[orphan(4)], chosen=True, about=["a/2", "a"])

@@ -1,5 +1,6 @@
 """The recount: who owns each page and row, from free lists, tree and rows alone."""
 
+import numpy as np
 import pytest
 from helpers.rig import Rig
 
@@ -65,6 +66,15 @@ def test_a_page_that_stands_twice_in_the_free_list_is_extra(page_size):
     free_list.put_back(free_list.view()[:1])
     full, _ = counted(rig)
     assert (full.lost, full.extra, full.shared_units) == (0, page_size, (page,))
+
+
+def test_padding_that_came_into_the_free_list_and_went_round_is_no_unit():
+    rig = idle_rig()
+    memory = rig.engine.scheduler.memory
+    padding = np.array([0])
+    memory.allocator.free_list.put_back(padding)
+    assert Recount(rig.engine.scheduler).postings_differ() is None
+    assert counted(rig)[0].error == 0
 
 
 def test_a_slot_that_is_free_and_named_by_a_row_is_extra():
@@ -186,6 +196,20 @@ def test_a_lock_without_a_holder_or_a_holder_without_a_lock(by):
     held.lock_ref += by
     (found,) = lock_breaches(rig.engine.scheduler)
     assert found.text == f"a node of 20 tokens has lock_ref {1 + by}, but 1 hold it"
+
+
+def test_a_turn_that_waits_holds_nothing_wherever_it_was_matched_last():
+    """Refused once it was lent the row of its session; then the order of the queue looks it up in the tree."""
+    rig = idle_rig(policy="lpm")
+    rig.turn("a/2", 10, 4)
+    for _ in range(2):
+        rig.refuse("a/2")
+        rig.step()
+    (waits,) = rig.engine.scheduler.waiting
+    assert waits.row is not None
+    assert waits.last_node is not None
+    waits.last_node = next(n for n in rig.engine.scheduler.memory.tree.nodes() if n.lock_ref)
+    assert lock_breaches(rig.engine.scheduler) == []
 
 
 def misreads(rig):

@@ -156,3 +156,13 @@ def test_an_output_length_below_zero_may_divide_by_zero():
     rig.step()
     rig.retract("r", how="memory")
     assert crash_of(rig, 1) == "ZeroDivisionError: division by zero"
+
+
+def test_an_assertion_without_a_word_names_its_place():
+    """Without a tree a turn that ignores EOS and must be split is longer than it says."""
+    rig = Rig(tokens=100, chunked_prefill=16, overlap=False, radix=False)
+    rig.open("a")
+    rig.run_turn("a/1", 10, 4)
+    rig.turn("a/2", 20, 4, ignore_eos=True)
+    assert crash_of(rig, 1) == "AssertionError: "
+    assert rig.driver.crashed.frames == ("prepare_for_extend",)

@@ -13,6 +13,7 @@ from sim.memory.presets import PRESETS
 from sim.memory.states import StateNames, StatePool
 from sim.scheduler.tracking import (
     give_back,
+    keep_round,
     make_room,
     steps_to_grid,
     take_states,
@@ -149,8 +150,9 @@ def test_a_page_larger_than_the_grid_coarsens_it_and_needs_aligned_positions():
     pool = pool_of(page_size=128, interval=128)
     assert prefilled(pool, 128, 200).state.tracked == 256
     assert prefilled(pool, 0, 127).state.tracked is None
-    with pytest.raises(EngineCrash):
+    with pytest.raises(EngineCrash) as crash:
         prefilled(pool, 100, 200)
+    assert crash.value.frames == ("_force_track_h",)
 
 
 def test_without_snapshots_nothing_is_kept():
@@ -184,6 +186,17 @@ def test_a_round_that_crosses_the_grid_is_kept_but_0_5_10_takes_it_for_one_token
         req = started(pool)
         track_round(pool, [req], np.array([length]), np.array([accepted]), bonus=bonus)
         assert req.state.tracked == position
+
+
+def test_a_round_in_flight_writes_the_snapshot_that_the_last_one_wrote():
+    """The result of the first, which notes position 16, comes when the second has crossed 32."""
+    pool = pool_of(interval=16)
+    req = started(pool)
+    for start, stop, position in ((14, 17, 16), (17, 31, 16), (31, 33, 32)):
+        keep_round(pool, [req], np.array([start]), np.array([stop]))
+        assert pool.marks.place(req.state.snapshots[0])[1] == position
+    track_round(pool, [req], np.array([17]), np.array([3]), bonus=1)
+    assert req.state.tracked == 16
 
 
 @pytest.mark.parametrize(("lengths", "steps"), [([16], 15), ([15], 0), ([1, 14, 3], 1), ([], 0)])

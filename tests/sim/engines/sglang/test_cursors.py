@@ -21,7 +21,7 @@ def batch(*reqs, extend=True):
 class Rig:
     def __init__(self, running=(), last=None, slots=None, nodes=()):
         self.scheduler = SimpleNamespace(
-            running_batch=batch(*running), last_batch=last, forward_ct=1,
+            running_batch=batch(*running), last_batch=last, forward_ct=1, waiting_queue=[],
             tree_cache=SimpleNamespace(inner=SimpleNamespace(disable=False)),
         )  # fmt: skip
         memory = SimpleNamespace(
@@ -88,6 +88,14 @@ def test_locks_form_paths_to_the_root(locks, count):
     one.last_node, two.last_node = upper, lower
     found = list(Rig([one, two], nodes=[(upper, 0), (lower, 4)]).cursors.locks())
     assert [b.invariant for b in found] == ["INV-7"] * count
+
+
+def test_a_request_that_waits_holds_nothing():
+    req = request()
+    req.last_node = node(SimpleNamespace(parent=None), 0)
+    rig = Rig([req], nodes=[(req.last_node, 0)])
+    rig.scheduler.waiting_queue.append(req)
+    assert list(rig.cursors.locks()) == []
 
 
 def test_a_virtual_node_holds_nothing():

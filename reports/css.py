@@ -23,7 +23,7 @@ main > section { content-visibility: auto; contain-intrinsic-size: auto 3000px; 
 .badge { white-space: nowrap; font-weight: 600; color: var(--good); }
 .bad .badge, .unmet { color: var(--bad); }
 .from { color: var(--muted); font-size: .9rem; }
-.contents { columns: 22rem; padding-left: 1.25rem; }
+.contents { columns: 22rem; padding-left: 2rem; }
 .pair { display: grid; gap: 1.5rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 28rem), 1fr)); }
 .pair > div { min-width: 0; max-width: 44rem; }
 figure { margin: .75rem 0; }

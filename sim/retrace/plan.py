@@ -17,6 +17,8 @@ BEFORE, AFTER = 24, 12
 _BESIDE = 2
 _SLOTS_IN_ALL = 40_000_000
 """Slots looked at in all samples together: with large pools there are fewer samples."""
+_SLOTS_CLOSELY = 100_000_000
+"""The same of the events around causes: with large pools fewer of them."""
 
 
 @dataclass(frozen=True)
@@ -60,9 +62,10 @@ def plan(events: int, verdicts: Iterable[Mapping[str, Any]], slots: int) -> Plan
     for number, verdict in enumerate(listed):
         cause = verdict.get("cause") or {}
         groups.setdefault((cause.get("event", verdict["event"]), cause.get("what", "")), []).append(number)
+    chosen = list(groups.items())[:MOST_MOMENTS]
+    near = _SLOTS_CLOSELY // max(slots, 1) // max(len(chosen), 1)
     windows = tuple(
-        _window(event, numbers, [listed[n] for n in numbers], events)
-        for (event, _), numbers in list(groups.items())[:MOST_MOMENTS]
+        _window(event, numbers, [listed[n] for n in numbers], events, near) for (event, _), numbers in chosen
     )
     marked = {e for verdict in listed for e in _events_of(verdict) if 1 <= e <= events}
     most = max(2, min(MOST_SAMPLES, _SLOTS_IN_ALL // max(slots, 1)))
@@ -76,9 +79,10 @@ def _events_of(verdict: Mapping[str, Any]) -> Iterable[int]:
     return (event for event in found if event is not None)
 
 
-def _window(event: int, numbers: list[int], verdicts: list[Mapping[str, Any]], events: int) -> Window:
-    """The events before and after a cause, and those beside its detection."""
-    covered = set(range(event - BEFORE, event + AFTER + 1))
+def _window(event: int, numbers: list[int], verdicts: list[Mapping[str, Any]], events: int, near: int) -> Window:
+    """The events before and after a cause, `near` of them or somewhat more, and those beside its detection."""
+    before, after = max(_BESIDE, min(BEFORE, near * 2 // 3)), max(_BESIDE, min(AFTER, near // 3))
+    covered = set(range(event - before, event + after + 1))
     for verdict in verdicts:
         for marked in _events_of(verdict):
             covered |= set(range(marked - _BESIDE, marked + _BESIDE + 1))

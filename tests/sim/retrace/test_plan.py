@@ -74,3 +74,13 @@ def test_a_plan_is_read_from_a_folder(tmp_path):
     outcome = {"events": 3, "verdicts": []}
     (tmp_path / "verdicts.json").write_text(json.dumps({"variants": {"v": outcome}}))
     assert plan_of(tmp_path, "v", 10).samples == {1, 2, 3}
+
+
+@given(outcomes())
+def test_of_a_huge_pool_only_what_is_nearest_is_looked_at(outcome):
+    events, verdicts = outcome
+    told = plan(events, verdicts, 10**8)
+    assert len(told.samples) <= 4
+    for window in told.windows:
+        assert {max(1, window.event - 1), window.event} <= set(window.events)
+    assert len(told.closely) <= 5 * 3 * max(1, len(verdicts))

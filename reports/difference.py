@@ -23,7 +23,7 @@ from reports.marks import (
 )
 from reports.series import Series, thin
 from reports.style import BOOKS, INK, MUTED, TRUTH, dress, event_axis, look, steps, unit_of
-from reports.words import short_verdict
+from reports.words import pool_verdict
 
 _WIDTH = 6.6
 _WIDTH_POINTS = 430.0
@@ -51,7 +51,7 @@ def difference_figure(runs: Sequence[Run]) -> Figure:
     limits = _limits([run.series for run in runs])
     for index, (ax, run, row) in enumerate(zip(rows, runs, marks, strict=True)):
         dress(ax)
-        ax.set_title(f"{run.variant}: {short_verdict(run.seen)}", loc="left", color=INK)
+        ax.set_title(f"{run.variant}: {pool_verdict(run)}", loc="left", color=INK)
         ax.set_ylim(*limits[index])
         if ribbons[index]:
             footroom(ax, heights[index] - LEVEL_POINTS * levels_of(row))

@@ -15,7 +15,7 @@ from reports.stepper import script, steppers, style
 from reports.style import count
 from reports.svg import on_one_page
 from reports.tables import operations_table, options, verdict_table
-from reports.words import sentence, short_verdict
+from reports.words import pool_verdict, sentence, short_verdict
 
 _DIFFERENCE = (
     "What the release's books say (line) against what is true (area)."
@@ -91,7 +91,9 @@ def _overview(drawings: Mapping[str, str]) -> str:
 def _section(number: int, scenario: Scenario, drawings: Mapping[str, str]) -> str:
     about = f"<p>{text(scenario.runs[0].about)}</p>" if scenario.runs[0].about else ""
     said = "".join(_said(run) for run in scenario.runs)
-    pools = "".join(_pool(scenario, pool, drawings) for pool in scenario.pools)
+    # Those in which something was found come first.
+    faulty = sorted(scenario.pools, key=lambda pool: not any(run.seen.verdicts for run in scenario.on(pool)))
+    pools = "".join(_pool(scenario, pool, drawings) for pool in faulty)
     rest = "".join(_findings(run, _inside(scenario, run, drawings)) for run in scenario.runs)
     return (
         f'<section id="s{number}"><h2>{text(scenario.name)}</h2>\n{about}<ul class="said">{said}</ul>\n'
@@ -151,4 +153,4 @@ def _findings(run: Run, inside: str) -> str:
 
 
 def _title(run: Run) -> str:
-    return f"{run.variant}: {short_verdict(run.seen)}"
+    return f"{run.variant}: {pool_verdict(run)}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from reports.data import Cause, Outcome, Verdict
+from reports.data import Cause, Outcome, Run, Verdict
 from reports.style import count, signed
 
 _MEANING = {
@@ -19,6 +19,7 @@ _MEANING = {
     "stuck": "work waits and nothing can run",
     "crash": "the scheduler raised",
 }
+BROKEN_OFF = "the run was broken off"
 _OWNED = ("leak", "double-free", "alias", "silent")
 
 
@@ -30,6 +31,8 @@ def meaning(verdict: str) -> str:
 def short_verdict(outcome: Outcome) -> str:
     """A few words for a title: kinds with sizes, or clean."""
     if not outcome.verdicts:
+        if any(line.startswith(BROKEN_OFF) for line in outcome.unmet):
+            return "broken off"
         return "clean" if outcome.checks else "not audited"
     kinds: dict[str, int] = {}
     for verdict in outcome.verdicts:
@@ -39,10 +42,18 @@ def short_verdict(outcome: Outcome) -> str:
     return ", ".join(words[:3]) + (", …" if len(words) > 3 else "")
 
 
+def pool_verdict(run: Run) -> str:
+    """The same of the pool that is looked at: clean there is not clean."""
+    return "nothing in this pool" if run.outcome.verdicts and not run.seen.verdicts else short_verdict(run.seen)
+
+
 def sentence(outcome: Outcome) -> str:
     """The first thing that a report says of a variant."""
     if not outcome.verdicts and not outcome.checks:
         return f"not audited: nothing is known of {count(outcome.events)} events but that none crashed."
+    broken = next((line for line in outcome.unmet if line.startswith(BROKEN_OFF)), None)
+    if not outcome.verdicts and broken is not None:
+        return f"{broken}, after event {count(outcome.events)}; up to there the books balance and nothing is lost."
     if not outcome.verdicts:
         return (
             f"clean: the books balance and nothing is lost, in all {count(outcome.events)} events"

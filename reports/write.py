@@ -21,7 +21,7 @@ from reports.page import OVERVIEW, OVERVIEW_FROM, drawing_name, page
 from reports.svg import inline_svg, save, svg_text
 from reports.sweep import rows_of
 from reports.terms import terms_figure
-from reports.words import short_verdict
+from reports.words import pool_verdict
 
 _PAGE = "report.html"
 
@@ -70,7 +70,7 @@ def _drawings(scenario: Scenario, *, folder: Path, alone: bool, png: bool) -> di
         label = f"sum minus total and true loss over time{of}, variants of {scenario.name}"
         draw(drawing_name(scenario, pool=pool), difference_figure(runs), label)
         for run in runs:
-            label = f"five terms over time{of}, {run.variant}: {short_verdict(run.seen)}"
+            label = f"five terms over time{of}, {run.variant}: {pool_verdict(run)}"
             draw(drawing_name(scenario, run, pool), terms_figure(run, beside=runs), label)
     # Of many scenarios only what went wrong is looked into: a page must stay one that can be read.
     for run in (r for r in scenario.runs if alone or r.outcome.verdicts):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
@@ -20,6 +21,9 @@ FORMATS = ("perfetto", "csv", "parquet")
 LISTS = ("releases", "fixes", "policies", "scenarios")
 
 
+_OUTPUT_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit status."""
     try:
@@ -36,16 +40,26 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _say("stopped; what was written so far is complete", 130)
     except BrokenPipeError:
-        # Whoever read our output has gone; Python must not complain about that when it exits.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # Whoever read our output has gone.
+        _forget_output()
         return 0
     except MemoryError:
         return _say("too little memory for this run; write a smaller pool or shorter prompts", 2)
+    except OSError as error:
+        if error.filename is not None or error.errno not in _OUTPUT_FULL:
+            return _say(_our_fault(error), 4)
+        _forget_output()
+        return _say(f"standard output cannot be written: {error.strerror}; free space, or write it elsewhere", 2)
     except Exception as error:
         if type(error).__name__ == "OutOfMemoryError":
             # Of torch, which is not imported for the sake of its name: the device is full in the middle of a run.
             return _say("too little device memory for this run; write a smaller pool or shorter prompts", 2)
         return _say(_our_fault(error), 4)
+
+
+def _forget_output() -> None:
+    """Python must not complain about what is left in its buffer when it exits."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def cache_folder() -> Path:

@@ -242,13 +242,18 @@ def _conclude(
 
     documents = _documents(results, left_out)
     page: Path | None = None
-    if args.out is not None:
-        write_whole(args.out / "verdicts.json", documents)
-        if report and results:
-            progress = Progress(sys.stderr, quiet=args.quiet)
-            progress.show("drawing the report")
-            page = showing.build_report([r.folder for r in results if r.folder is not None], args.out)
-            progress.clear()
+    unwritten: InputError | None = None
+    progress = Progress(sys.stderr, quiet=args.quiet)
+    try:
+        if args.out is not None:
+            write_whole(args.out / "verdicts.json", documents)
+            if report and results:
+                progress.show("drawing the report")
+                page = showing.build_report([r.folder for r in results if r.folder is not None], args.out)
+    except InputError as error:
+        # What the runs came to is said all the same.
+        unwritten = error
+    progress.clear()
     if args.json:
         print(json.dumps(documents, indent=1))
     elif results or left_out:
@@ -262,6 +267,8 @@ def _conclude(
             print(f"report: {page}")
         if args.command == "run" and results:
             print(summary(results, paint))
+    if unwritten is not None:
+        raise unwritten
     return combined_status(results)
 
 

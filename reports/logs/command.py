@@ -5,6 +5,7 @@ from __future__ import annotations
 import json as json_module
 from pathlib import Path
 
+from reports.errors import ReportError
 from reports.logs.result import examine
 from reports.logs.text import lines
 
@@ -13,10 +14,15 @@ def log(path: Path, out: Path | None, *, json: bool) -> int:
     """Read a log and say what it amounts to; 1 if something was found."""
     result = examine(path)
     page: Path | None = None
+    unwritten: ReportError | None = None
     if out is not None:
         from reports.logs.write import write
 
-        page = write(result, out)
+        try:
+            page = write(result, out)
+        except ReportError as error:
+            # What was found is said all the same.
+            unwritten = error
     if json:
         print(json_module.dumps(result.to_json(), indent=1))
     else:
@@ -24,4 +30,6 @@ def log(path: Path, out: Path | None, *, json: bool) -> int:
             print(line)
         if page is not None:
             print(f"report: {page}")
+    if unwritten is not None:
+        raise unwritten
     return 0 if result.ok else 1

@@ -29,6 +29,10 @@ _RELEASES = ("Session KV released: ", "Session closed: ")
 _DP = re.compile(r"DP\d+")
 
 
+UNKNOWN = "rank ?"
+"""Whose name stands for checks of which a log with several ranks does not say whose they are."""
+
+
 @dataclass(slots=True)
 class _Head:
     """Whose text the next lines without a stamp go on with."""
@@ -187,14 +191,15 @@ class Log:
             self._head = _Head(record.rank, None)
         elif "(BUSY)" in text and record.stamped:
             self._head = _Head(record.rank, "busy")
-        elif "Mem Leak Detected!" in text and (in_crash or self._usable(record)):
-            self._head = _Head(name, "busy", True)
-        elif "memory leak detected!" in text and (in_crash or self._usable(record)):
-            self._head = _Head(name, "idle", in_crash or text.startswith("ValueError"))
+        elif "Mem Leak Detected!" in text:
+            self._head = _Head(name if in_crash else self._whose(record, name), "busy", True)
+        elif "memory leak detected!" in text:
+            whose = name if in_crash else self._whose(record, name)
+            self._head = _Head(whose, "idle", in_crash or text.startswith("ValueError"))
 
-    def _usable(self, record: Record) -> bool:
-        """Whether it can be told whose record this is: it has a stamp, or there is nobody else."""
-        return record.stamped or len(self.ranks) <= 1
+    def _whose(self, record: Record, name: str) -> str:
+        """The rank that a check without a stamp belongs to: the only one there is, or nobody can tell."""
+        return name if record.stamped or len(self.ranks) <= 1 else UNKNOWN
 
     def _look_around(self, rank: Rank, pool: str) -> None:
         """What happened in the time before a first break."""

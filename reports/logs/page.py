@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import islice
 
 from reports.css import CSS
 from reports.html import details, figure, row, table, text
@@ -12,7 +13,6 @@ from reports.logs.rank import Rank
 from reports.logs.result import Result
 from reports.logs.words import clean, moment, ranks_of, sentences, size_of
 from reports.style import count
-from reports.words import meaning
 
 _HEAD = ("#", "rank", "verdict", "pool", "size", "first off at line", "time", "checks off")
 _MOST = 200
@@ -45,12 +45,11 @@ def page(result: Result, drawings: Mapping[str, Sequence[tuple[str, str]]]) -> s
 def _said(finding: Finding) -> str:
     size = f" {size_of(finding)}" if finding.size else ""
     sure = "" if finding.sure else " (suspected)"
-    mean = meaning(finding.verdict)
-    first = next(sentences(finding))
+    told = list(islice(sentences(finding), 3))
     return (
         f'<li class="bad"><b>{text(finding.verdict)}{text(size)}</b>{sure} in the pool {text(finding.pool)}'
-        f"{text(f' of {ranks_of(finding)}' if ranks_of(finding) else '')}: {text(mean)}."
-        f'<br><span class="from">{text(first)}</span></li>'
+        f"{text(f' of {ranks_of(finding)}' if ranks_of(finding) else '')}: {text(told[0])}."
+        f'<br><span class="from">{text("; ".join(told[1:]))}</span></li>'
     )
 
 

@@ -61,3 +61,10 @@ def test_runs_are_the_slots(slots: list[int]) -> None:
     found = runs(slots)
     assert [slot for first, many in found for slot in range(first, first + many)] == slots
     assert all(a + many != b for (a, many), (b, _) in pairwise(found))
+
+
+def test_a_run_that_was_broken_off_is_not_called_clean() -> None:
+    unmet = ("the run was broken off: KeyboardInterrupt",)
+    broken = Outcome(release="r", events=9, checks=9, iterations=4, ok=False, unmet=unmet)
+    assert short_verdict(broken) == "broken off"
+    assert sentence(broken).startswith("the run was broken off: KeyboardInterrupt, after event 9;")

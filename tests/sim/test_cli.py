@@ -15,7 +15,8 @@ import pytest
 from helpers.commandline import SCENARIO
 from helpers.traceread import read_trace
 
-from sim import setup
+from sim import setup, showing
+from sim.errors import InputError
 
 ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.usefixtures("place")
@@ -392,3 +393,25 @@ def test_quiet_and_verbose_do_not_go_together(place, kvledger):
     status, _, err = kvledger("run", "s.yaml", "-q", "-v")
     assert status == 2
     assert "not allowed with" in err
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+@pytest.mark.parametrize("command", [("list", "fixes"), ("schema",), ("run", "s.yaml")])
+def test_a_full_disk_behind_standard_output_is_one_line(place, command):
+    with open("/dev/full", "w") as full:
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        line = [sys.executable, "-m", "sim.cli", *command]
+        done = subprocess.run(line, stdout=full, stderr=subprocess.PIPE, text=True, env=environment)
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.startswith("standard output cannot be written: ")
+
+
+def test_what_runs_came_to_is_said_where_their_report_cannot_be_written(place, kvledger, monkeypatch):
+    def full(paths, out):
+        raise InputError(f"{out}/report.html: cannot be written")
+
+    monkeypatch.setattr(showing, "build_report", full)
+    status, out, err = kvledger("run", "s.yaml")
+    assert (status, err) == (2, "out/report.html: cannot be written\n")
+    assert out.endswith("1 scenario, 1 as expected\n")

@@ -177,3 +177,12 @@ def test_bytes_that_were_changed_never_raise(changes):
         data = data[:at] + put + data[at + dropped :]
     with contextlib.suppress(ReportError):
         json.dumps(examined(data).to_json())
+
+
+def test_a_check_of_which_nobody_can_tell_whose_it_is_counts_all_the_same(tmp_path):
+    begun = "[2026-01-01 00:00:00 TP{}] max_total_num_tokens=400, chunked_prefill_size=-1\n"
+    terms = "available=382, evictable=17, protected=0, session_held=0, uncached=0"
+    check = f"pool memory leak detected! [full] total=400, {terms}"
+    (tmp_path / "server.log").write_text(begun.format(0) + begun.format(1) + check + "\n")
+    (found,) = examine(tmp_path / "server.log").findings
+    assert (found.verdict, found.size) == ("leak", -1)

@@ -16,7 +16,7 @@ from sim.fuzz.found import Found
 from sim.fuzz.kept import kept_cases
 from sim.fuzz.leave import leave_drawn
 from sim.fuzz.profiles import PROFILES, Profile
-from sim.fuzz.report import announced, lines, missing, summary
+from sim.fuzz.report import Drawn, announced, lines, missing, summary
 from sim.fuzz.subject import DEFAULT_RELEASE, Subject
 from sim.progress import Progress
 from sim.record import prepare, write_whole
@@ -55,6 +55,7 @@ class _Run:
         self.plan = plan
         self.campaign = Campaign(plan)
         self.findings: list[Made] = []
+        self._drawn: list[Drawn] = []
         self.progress = Progress(sys.stderr)
         self._begun = monotonic()
 
@@ -75,16 +76,19 @@ class _Run:
         assert self.plan.out is not None, "a command writes somewhere"
         # Written before it is printed: what is printed is never lost.
         left = leave_drawn(self.plan.subject, found, found.folder(self.plan.out))
+        self._drawn.append(Drawn(found=found, left=left))
         print(announced(found), flush=True)
         if left.problem is not None:
             print(f"  {left.problem}", flush=True)
 
     def conclude(self) -> None:
         """The report."""
-        for line in lines(self.plan, self.campaign.tally, self.findings):
+        made = {made.small.fault for made in self.findings}
+        rest = [drawn for drawn in self._drawn if drawn.found.fault not in made]
+        for line in lines(self.plan, self.campaign.tally, self.findings, rest):
             print(line)
         assert self.plan.out is not None, "a command writes somewhere"
-        write_whole(self.plan.out / "fuzz.json", summary(self.plan, self.campaign.tally, self.findings))
+        write_whole(self.plan.out / "fuzz.json", summary(self.plan, self.campaign.tally, self.findings, rest))
 
 
 def _plan(args: Namespace, choice: Choice, profile: Profile) -> Plan:

@@ -9,6 +9,8 @@ from pathlib import Path
 from sim.cases.case import Case
 from sim.fuzz.faults import Fault
 
+_LONGEST = 40
+
 
 @dataclass(frozen=True, kw_only=True)
 class Kept:
@@ -28,6 +30,18 @@ class Found:
     size: int
 
     def folder(self, out: Path) -> Path:
-        """Where it goes: named after what is found, and where."""
-        where = re.sub(r"[^A-Za-z0-9]+", "-", self.origin).strip("-")
-        return out / f"{self.fault.verdict}-{self.fault.pool}-{where}"
+        """Where it goes: named after what is found, and where; a case that was kept there stays where it is."""
+        kind = f"{self.fault.verdict}-{self.fault.pool}"
+        kept = Path(self.origin)
+        if kept.suffix != ".yaml":
+            return out / f"{kind}-{_plain(self.origin)}"
+        if kept.name != "scenario.yaml":
+            return out / f"{kind}-{_plain(kept.stem)}"
+        if kept.parent.parent == out and kept.parent.name.startswith(f"{kind}-"):
+            return kept.parent
+        seed = re.search(r"seed-\d+$", kept.parent.name)
+        return out / f"{kind}-{seed[0] if seed else _plain(kept.parent.name)}"
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-")[:_LONGEST]

@@ -47,6 +47,10 @@ class Hands:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        if kind is not None:
+            # What they are at is of no use any more, and may never end.
+            for process in list((self._pool._processes or {}).values()):
+                process.kill()
         self._pool.shutdown(wait=kind is None, cancel_futures=True)
 
     def submit(self, do: Callable[..., _Made], *given: Any) -> Task[_Made]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,11 +21,16 @@ def kept_cases(regressions: Path | None, out: Path) -> tuple[Kept, ...]:
         if not regressions.is_dir():
             raise InputError(f"--regressions {regressions}: there is no such folder; write one that holds scenarios")
         paths += scenario_files(regressions)
-    paths += sorted(out.glob("*/scenario.yaml"))
     found: dict[tuple[object, ...], Kept] = {}
-    for path in paths:
-        for kept in _cases(path):
-            found.setdefault((kept.case.config, kept.case.actions), kept)
+    for path in (*paths, *sorted(out.glob("*/scenario.yaml"))):
+        try:
+            for kept in _cases(path):
+                found.setdefault((kept.case.config, kept.case.actions), kept)
+        except InputError as error:
+            if path in paths:
+                raise
+            # What an earlier campaign left must not stand in the way of this one.
+            print(f"not played again: {error}", file=sys.stderr)
     return tuple(found.values())
 
 

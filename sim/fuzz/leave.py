@@ -44,7 +44,7 @@ def leave(subject: Subject, small: Smallest, folder: Path) -> Left:
     """The smallest case: its scenario, its test, and the records and the report of a run of it."""
     expected = [ExpectVerdict(verdict=v.verdict, pool=v.pool, size=v.size) for v in small.verdicts]
     text = _scenario(subject, folder, small.fault, small.config, small.actions, list(dict.fromkeys(expected)))
-    left = _written(subject, folder, {"scenario.yaml": text, "test_found.py": _test(subject, small)})
+    left = _written(subject, folder, {"scenario.yaml": text, file_of_test(folder): _test(subject, small)})
     if left.problem is not None:
         return left
     try:
@@ -90,6 +90,11 @@ def _written(subject: Subject, folder: Path, files: dict[str, str]) -> Left:
     except InputError as error:
         return Left(folder=folder, command=command, problem=str(error))
     return Left(folder=folder, command=command)
+
+
+def file_of_test(folder: Path) -> str:
+    """Names of their own: tests of several findings are run together."""
+    return f"test_{re.sub(r'[^0-9A-Za-z]+', '_', folder.name)}.py"
 
 
 def _test(subject: Subject, small: Smallest) -> str:

@@ -4,18 +4,28 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from textwrap import wrap
 from typing import Any
 
 from sim.cases.kinds import OPERATIONS
+from sim.cases.shrink import lumps
 from sim.fuzz.campaign import Made, Plan, Tally
 from sim.fuzz.faults import Fault
 from sim.fuzz.found import Found
+from sim.fuzz.leave import Left
 from sim.fuzz.occurred import absent
 
 WIDTH = 100
 _OURS = "please report it with this line"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drawn:
+    """A finding of which there is only the case as it was drawn: the campaign was stopped, or its process died."""
+
+    found: Found
+    left: Left
 
 
 def announced(found: Found) -> str:
@@ -29,7 +39,7 @@ def missing(plan: Plan, tally: Tally) -> list[str]:
     return absent(tally.operations, tally.events, told=plan.subject.choice.real)
 
 
-def lines(plan: Plan, tally: Tally, findings: Sequence[Made]) -> Iterator[str]:
+def lines(plan: Plan, tally: Tally, findings: Sequence[Made], drawn: Sequence[Drawn] = ()) -> Iterator[str]:
     """The whole report."""
     yield ""
     yield f"fuzzed {plan.subject.title}"
@@ -41,13 +51,16 @@ def lines(plan: Plan, tally: Tally, findings: Sequence[Made]) -> Iterator[str]:
     yield ""
     own = [made for made in findings if not made.small.before]
     after = [made for made in findings if made.small.before]
-    yield f"{_count(len(own), 'fault')} found" if own else "nothing found"
+    many = len(own) + len(drawn)
+    yield f"{_count(many, 'fault')} found" if many else "nothing found"
     for number, made in enumerate(own, 1):
         yield from _finding(number, made, tally.times)
+    for number, one in enumerate(drawn, len(own) + 1):
+        yield from _as_drawn(number, one, tally.times)
     if after:
         yield ""
         yield f"{_count(len(after), 'fault')} seen only after another one, from which it may follow"
-        for number, made in enumerate(after, len(own) + 1):
+        for number, made in enumerate(after, many + 1):
             yield from _finding(number, made, tally.times)
     if tally.known:
         yield ""
@@ -60,14 +73,14 @@ def lines(plan: Plan, tally: Tally, findings: Sequence[Made]) -> Iterator[str]:
         yield f"a fault of kvledger itself: {text}; {_OURS}"
 
 
-def summary(plan: Plan, tally: Tally, findings: Sequence[Made]) -> dict[str, Any]:
+def summary(plan: Plan, tally: Tally, findings: Sequence[Made], drawn: Sequence[Drawn] = ()) -> dict[str, Any]:
     """The same as data."""
     return {
         "fuzzed": plan.subject.title,
         "first_seed": plan.first_seed,
         "cases": tally.cases,
         "iterations": tally.iterations,
-        "findings": [_entry(tally, made) for made in findings],
+        "findings": [*(_entry(tally, made) for made in findings), *(_entry_as_drawn(tally, one) for one in drawn)],
         "known": [{**asdict(fault), "cases": count} for fault, count in sorted(tally.known.items())],
         "operations": dict(sorted(tally.operations.items())),
         "events": dict(sorted(tally.events.items())),
@@ -88,6 +101,29 @@ def _entry(tally: Tally, made: Made) -> dict[str, Any]:
         "fixed_by": list(small.fixed_by),
         "folder": None if made.left is None else made.left.folder.name,
     }
+
+
+def _entry_as_drawn(tally: Tally, one: Drawn) -> dict[str, Any]:
+    found, operations = one.found, len(lumps(one.found.case.actions))
+    return {
+        **asdict(found.fault),
+        "size": found.size,
+        "cases": tally.times[found.fault],
+        "first": found.origin,
+        "operations": operations,
+        "drawn": operations,
+        "after": [],
+        "fixed_by": [],
+        "folder": one.left.folder.name,
+    }
+
+
+def _as_drawn(number: int, one: Drawn, times: Counter[Fault]) -> Iterator[str]:
+    fault = one.found.fault
+    head = f"{number}  {fault.verdict} {one.found.size:+d} in pool {fault.pool}: {fault.cause}"
+    yield from wrap(head, WIDTH, initial_indent="  ", subsequent_indent="     ")
+    yield f"     {_count(times[fault], 'case')}, the first {one.found.origin}; not made small"
+    yield f"     {one.left.command}"
 
 
 def _finding(number: int, made: Made, times: Counter[Fault]) -> Iterator[str]:

@@ -112,8 +112,11 @@ def test_a_stopped_campaign_has_written_what_it_had_printed():
     assert run.returncode == 130, err
     assert "stopped; what has been found so far" in out
     seeds = [line.partition(":")[0].removeprefix("seed ") for line in printed]
+    findings = json.loads(Path("out/fuzz/fuzz.json").read_text())["findings"]
     for seed in seeds:
         assert list(Path("out/fuzz").glob(f"*-seed-{seed}/scenario.yaml")), seed
+        assert f"the first seed {seed}" in out.partition("stopped; what has been found so far")[2]
+        assert f"seed {seed}" in [finding["first"] for finding in findings]
 
 
 def worker_of(pid):
@@ -135,3 +138,43 @@ def test_a_killed_worker_costs_no_finding():
     assert "36 cases" in first
     assert "seeds 1 to 36: 36 cases" in out
     assert "no process survives" not in out
+
+
+LOOP = """\
+class Loop:
+    decision = "victims"
+    name = "loop"
+
+    def order(self, reqs, speculative):
+        while True:
+            pass
+"""
+
+
+def test_ctrl_c_ends_what_would_never_end():
+    Path("loop.py").write_text(LOOP)
+    run = started("--minutes", "5", "--seed", "1", "--policy", "loop.py:Loop", start_new_session=True)
+    player = worker_of(run.pid)
+    time.sleep(3)
+    os.killpg(run.pid, signal.SIGINT)
+    _, err = run.communicate(timeout=60)
+    assert run.returncode == 130, err
+    assert "Traceback" not in err
+    assert not Path(f"/proc/{player}").exists()
+
+
+def test_the_same_command_again_and_again_leaves_the_same_folders(kvledger):
+    line = ("fuzz", "--revert", "22862", "--seed", "5", "--max-examples", "2", "--jobs", "1")
+    left = []
+    for _ in range(3):
+        assert kvledger(*line)[0] == 1
+        left.append(sorted(path.name for path in Path("out/fuzz").iterdir()))
+    assert left[0] == left[1] == left[2]
+
+
+def test_what_cannot_be_read_of_an_earlier_campaign_does_not_stand_in_the_way(kvledger):
+    Path("out/fuzz/leak-full-seed-6").mkdir(parents=True)
+    Path("out/fuzz/leak-full-seed-6/scenario.yaml").write_text("{")
+    status, _, err = kvledger("fuzz", "--seed", "1", "--max-examples", "1", "--jobs", "1", "--only", "watermark")
+    assert status == 0
+    assert err.startswith("not played again: out/fuzz/leak-full-seed-6/scenario.yaml:")

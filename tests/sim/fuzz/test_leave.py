@@ -14,7 +14,7 @@ from sim.engines.marks import STEP
 from sim.engines.protocol import Request
 from sim.fuzz.campaign import make
 from sim.fuzz.found import Found
-from sim.fuzz.leave import leave_drawn
+from sim.fuzz.leave import file_of_test, leave_drawn
 from sim.fuzz.regression import assert_clean
 from sim.fuzz.subject import Subject
 from sim.fuzz.trial import Player
@@ -24,8 +24,7 @@ from sim.run import load_all, run_variant
 from sim.world import Segment
 
 NAMES = {
-    "scenario.yaml", "test_found.py", "ops.jsonl", "events.jsonl", "series.npz", "verdicts.json", "meta.json",
-    "report.html",
+    "scenario.yaml", "ops.jsonl", "events.jsonl", "series.npz", "verdicts.json", "meta.json", "report.html",
 }  # fmt: skip
 SUBJECT = Subject(revert=(22862,))
 TURN = Request(rid="s/1", prompt=(Segment(name="s/1", length=20),), max_new=12, session="s")
@@ -84,7 +83,7 @@ def test_the_smallest_case_has_first_names_and_few_operations(made):
 
 
 def test_the_test_fails_as_long_as_the_fault_is_there(made):
-    path = made.left.folder / "test_found.py"
+    path = made.left.folder / file_of_test(made.left.folder)
     run = subprocess.run(
         [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(path)],
         capture_output=True, text=True, check=False, cwd=made.left.folder,

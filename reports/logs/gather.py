@@ -7,28 +7,20 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from reports.logs.batches import Batch, Shapes, batch_of
 from reports.logs.book import Kind
-from reports.logs.messages import answered, batch_of, begun, old_busy, raised, retracted, stated_in
+from reports.logs.messages import aborted, answered, begun, old_busy, raised, retracted, settings_in, stated_in
 from reports.logs.rank import ABORTED, ANSWERED, BESIDE, FINISHED, RELEASED, RETRACTED, Raised, Rank
-from reports.logs.records import Record, Records
+from reports.logs.records import STAMP, Record, Records
 from reports.logs.scanning import Line
 
 NEAR = 60.0
 """Seconds before a break that are looked at where no check before it is known."""
 _MOST_RANKS = 512
 _MOST_LIVES = 64
-_SETTINGS = re.compile(
-    r"\b(log_level|decode_log_interval|page_size|enable_streaming_session|speculative_eagle_topk|version)=('?[\w.+-]+'?)"
-)
-_ABORTS = (
-    "Abort queued request", "Abort running request", "Abort grammar queue request", "Abort bootstrap queue",
-    "Abort inflight queue", "Abort prealloc queue", "Abort transfer queue", "retract_decode: aborted last",
-)  # fmt: skip
 _CHECKED = ("available", "max_total_num_tokens", "memory leak", "debug info:")
 _RELEASES = ("Session KV released: ", "Session closed: ")
 _DP = re.compile(r"DP\d+")
-
-
 UNKNOWN = "rank ?"
 """Whose name stands for checks of which a log with several ranks does not say whose they are."""
 
@@ -61,11 +53,14 @@ class Log:
     time: float = 0.0
     _stamped: bool = False
     _head: _Head | None = None
+    _shapes: Shapes = field(default_factory=Shapes)
 
     def read(self, lines: Iterable[Line]) -> None:
         """All of it."""
         records = Records()
         for line in lines:
+            if not line.cut and self._batch_again(line.text, records):
+                continue
             if answered(line.text):
                 self.answered += 1
                 continue
@@ -83,19 +78,25 @@ class Log:
     def record(self, record: Record) -> None:
         """One record."""
         text = record.text
-        if record.time is not None:
-            self.time = record.time
         if record.stamped:
-            self._stamped = True
-            if self._head is not None and self._head.rank == record.rank:
-                self._head = None
+            self._heard(record.rank, record.time)
             if text.startswith(("Decode batch", "Prefill batch")):
                 self._batch(record)
                 return
             if text.startswith(("Receive: obj=", "Finish: obj=")):
                 self.seen[FINISHED] += text.startswith("Finish")
                 return
+        elif record.time is not None:
+            self.time = record.time
         self._others(record)
+
+    def _heard(self, rank: str, time: float | None) -> None:
+        """A rank begins a record of its own."""
+        if time is not None:
+            self.time = time
+        self._stamped = True
+        if self._head is not None and self._head.rank == rank:
+            self._head = None
 
     def _others(self, record: Record) -> None:
         text = record.text
@@ -108,7 +109,7 @@ class Log:
         elif "hit an exception" in text:
             self._crash(record)
         elif "server_args=" in text:
-            self.settings |= {name: value.strip("'") for name, value in _SETTINGS.findall(text)}
+            self.settings |= settings_in(text)
             self.known += 1
         elif "watchdog timeout" in text and "Scheduler" in text:
             self._crash(record, f"Hang: {text}")
@@ -122,7 +123,21 @@ class Log:
         batch = batch_of(record.text)
         if batch is None or record.cut:
             return
-        rank = self._rank(record)
+        if record.stamped:
+            self._shapes.learn(record.text)
+        self._ran(self._rank(record), batch)
+
+    def _batch_again(self, text: bytes, records: Records) -> bool:
+        """A line that is a batch and nothing else, in a form that is known; False if it is another one."""
+        stamp = STAMP.match(text)
+        if stamp is None or (batch := self._shapes.of(text, stamp.end())) is None:
+            return False
+        name, time = records.rank(stamp[4]), records.time(stamp)
+        self._heard(name, time)
+        self._ran(self._named(name, time), batch)
+        return True
+
+    def _ran(self, rank: Rank | None, batch: Batch) -> None:
         if rank is not None:
             self.known += 1
             rank.batch(batch)
@@ -131,7 +146,7 @@ class Log:
         """Retracts, aborts, sessions and flushes."""
         text = record.text
         kind, count = "", 1
-        if text.startswith(_ABORTS):
+        if aborted(text):
             kind = ABORTED
         elif text.startswith(_RELEASES):
             kind = RELEASED if text.startswith(_RELEASES[0]) or self.seen["kv released"] == 0 else ""
@@ -238,12 +253,15 @@ class Log:
             name = self._head.rank
         elif not record.stamped and len(self.ranks) == 1:
             name = next(iter(self.ranks))
+        return self._named(name, record.time if record.time is not None or record.stamped else self.time)
+
+    def _named(self, name: str, time: float | None) -> Rank | None:
         rank = self.ranks.get(name)
         if rank is None:
             if len(self.ranks) >= _MOST_RANKS:
                 return None
             rank = self.ranks[name] = Rank(name)
-        rank.moment(record.time if record.time is not None or record.stamped else self.time)
+        rank.moment(time)
         return rank
 
     def _begin(self, record: Record, tokens: int) -> None:

@@ -1,4 +1,4 @@
-"""What the records of a scheduler mean, in the wordings of all releases: batches, checks, events."""
+"""What the records of a scheduler mean, in the wordings of all releases: checks and events."""
 
 from __future__ import annotations
 
@@ -8,8 +8,6 @@ from dataclasses import dataclass
 
 TERMS = ("available", "evictable", "protected", "session_held", "uncached")
 _N = r"=(-?\d{1,18})"
-_NUMBER = re.compile(r"-?\d{1,15}(?:\.\d{1,9})?", re.ASCII)
-_BATCH = re.compile(r"(Prefill|Decode) batch\b")
 
 # Of each form: the pool (or the number of the group that names it), then the groups of the total and the five terms.
 _Form = tuple[re.Pattern[str], str | int, int, tuple[int, ...]]
@@ -54,25 +52,17 @@ _OLD_FAILED = re.compile(rf"Mem Leak Detected! total_tokens{_N} vs self\.max_tot
 _ROWS = re.compile(rf"available_size{_N}, session_held{_N}, total_size{_N}")
 _BEGUN = re.compile(r"max_total_num_tokens=(\d{1,15}), chunked_prefill_size=")
 _RETRACTED = re.compile(r"#retracted_reqs: (\d{1,9})")
+_ABORTS = (
+    "Abort queued request", "Abort running request", "Abort grammar queue request", "Abort bootstrap queue",
+    "Abort inflight queue", "Abort prealloc queue", "Abort transfer queue", "retract_decode: aborted last",
+)  # fmt: skip
+_SETTINGS = re.compile(
+    r"\b(log_level|decode_log_interval|page_size|enable_streaming_session|speculative_eagle_topk|version)=('?[\w.+-]+'?)"
+)
 _RAISED = re.compile(r"[A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Exit|Timeout|Hang|Assertion)(?=: |:?$)")
 _ANSWERED = re.compile(
     rb'"POST (?:/generate|/v1/(?:chat/)?completions|/v1/responses|/v1/messages|/api/(?:chat|generate))[?]?\S* [^"]*" 2'
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """A line about a batch; figures that it does not state are absent."""
-
-    decode: bool
-    figures: dict[str, str]
-
-    def figure(self, name: str) -> float | None:
-        """One of them; None where the line does not state it, or states no number."""
-        text = self.figures.get(name)
-        if text is None or not _NUMBER.fullmatch(text):
-            return None
-        return float(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +73,6 @@ class Stated:
     total: int | None
     terms: tuple[int | None, ...]
     delta: int | None
-
-
-def batch_of(text: str) -> Batch | None:
-    """A batch line, if it is one."""
-    found = _BATCH.search(text)
-    if found is None:
-        return None
-    parts = [part.split(": ", 1) for part in text[found.end() :].split(", ")]
-    return Batch(found[1] == "Decode", {part[0]: part[1] for part in parts if len(part) == 2})
 
 
 def stated_in(text: str, cut: bool) -> Iterator[Stated]:
@@ -142,6 +123,16 @@ def retracted(text: str) -> int | None:
     """How many requests were retracted."""
     found = _RETRACTED.search(text)
     return int(found[1]) if found else None
+
+
+def aborted(text: str) -> bool:
+    """Whether it names a request that was aborted."""
+    return text.startswith(_ABORTS)
+
+
+def settings_in(text: str) -> dict[str, str]:
+    """What a server says of how it was started, as far as it matters."""
+    return {name: value.strip("'") for name, value in _SETTINGS.findall(text)}
 
 
 def raised(text: str) -> str | None:

@@ -9,16 +9,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from reports.logs.scanning import Line
 
-_STAMP = re.compile(
+STAMP = re.compile(
     rb"\[(\d{4}-\d\d-\d\d[ T]\d\d:\d\d):(\d\d)(?:[.,](\d{1,6}))?Z?"
     rb"((?: (?:DP|PP|ATTN_CP|MOE_DP|TP|EP)\d{1,5})*)\] ?"
 )
+"""What the loggers begin a record with: the minute, the second, parts of it, and the rank."""
 _BARE = re.compile(rb"(\d{4}-\d\d-\d\d[ T]\d\d:\d\d):(\d\d)(?:[.,](\d{1,6}))?")
 _COLOUR = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
 _TEXTS = ("message", "msg", "log", "text", "MESSAGE")
@@ -26,8 +26,7 @@ _TIMES = ("asctime", "timestamp", "@timestamp", "time", "ts", "created")
 _DEEPEST = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One record; no time where it has no stamp, `cut` where its last character may not be the last one."""
 
     line: int
@@ -51,14 +50,14 @@ class Records:
         text = line.text
         if b"\x1b" in text:
             text = _COLOUR.sub(b"", text)
-        stamp = _STAMP.match(text)
+        stamp = STAMP.match(text)
         if stamp is not None and text.find(b"[2", stamp.end()) < 0:
             # Nearly every line is one record.
             return (self._stamped(line, text, stamp, len(text), line.cut),)
         return self._of(line, text, 0)
 
     def _of(self, line: Line, text: bytes, depth: int) -> Iterator[Record]:
-        stamps = list(_STAMP.finditer(text))
+        stamps = list(STAMP.finditer(text))
         if not stamps or stamps[0].start():
             head = text[: stamps[0].start()] if stamps else text
             yield from self._unstamped(line, head, line.cut or bool(stamps), depth)
@@ -70,7 +69,7 @@ class Records:
     def _stamped(self, line: Line, text: bytes, stamp: re.Match[bytes], end: int, cut: bool) -> Record:
         """What follows a stamp."""
         said = _decoded(text[stamp.end() : end])
-        return Record(line.number, said, self._time(stamp), self._rank(stamp[4]), True, cut)
+        return Record(line.number, said, self.time(stamp), self.rank(stamp[4]), True, cut)
 
     def _unstamped(self, line: Line, text: bytes, cut: bool, depth: int) -> Iterator[Record]:
         if depth < _DEEPEST and not cut and text.lstrip().startswith(b"{"):
@@ -84,10 +83,11 @@ class Records:
                         yield Record(line.number, record.text, record.time or time, "", time is not None, record.cut)
                 return
         stamp = _BARE.search(text[:200])
-        time = self._time(stamp) if stamp else None
+        time = self.time(stamp) if stamp else None
         yield Record(line.number, _decoded(text), time, "", False, cut)
 
-    def _time(self, stamp: re.Match[bytes]) -> float | None:
+    def time(self, stamp: re.Match[bytes]) -> float | None:
+        """When, in seconds; None where there is no such minute."""
         minute = stamp[1]
         if minute != self._minute:
             seconds = _seconds(minute)
@@ -97,7 +97,8 @@ class Records:
         part = stamp[3]
         return self._seconds + int(stamp[2]) + (int(part) / 10 ** len(part) if part else 0.0)
 
-    def _rank(self, label: bytes) -> str:
+    def rank(self, label: bytes) -> str:
+        """Whose name stands in a stamp."""
         name = self._ranks.get(label)
         if name is None:
             name = label.decode().strip()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 LONGEST = 1 << 22
 """A line that is longer is looked at in pieces."""
@@ -17,8 +17,7 @@ _CONTROL = bytes(code for code in range(32) if code not in b"\t\n\v\f\r\b\x1b")
 _TEXT = bytes(code for code in range(256) if code not in _CONTROL)
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """A line that may say something; `cut` where its end is missing."""
 
     number: int
@@ -55,13 +54,13 @@ class Scanner:
 
     def _whole(self, data: bytes) -> Iterator[Line]:
         """The lines of a block that ends where a line does."""
-        number, passed = self.lines + 1, 0
-        for start in _starts(data):
+        number, passed, found = self.lines + 1, 0, _found(data)
+        for start in sorted(found):
+            end = found[start]
             number += data.count(b"\n", passed, start)
             passed = start
-            end = data.find(b"\n", start)
-            yield Line(number, data[start:] if end < 0 else data[start:end], end < 0)
-        self.lines += data.count(b"\n")
+            yield Line(number, data[start:end], end == len(data))
+        self.lines = number - 1 + data.count(b"\n", passed)
 
     def _look(self, data: bytes) -> None:
         """Whether the first block is text."""
@@ -72,15 +71,15 @@ class Scanner:
             self.strange = number, at - data.rfind(b"\n", 0, at), data[at]
 
 
-def _starts(data: bytes) -> list[int]:
-    """Where the lines begin that hold a word."""
-    starts: set[int] = set()
+def _found(data: bytes) -> dict[int, int]:
+    """Where the lines begin that hold a word, and where they end."""
+    lines: dict[int, int] = {}
     for word in WORDS:
         at = data.find(word)
         while at >= 0:
-            starts.add(data.rfind(b"\n", 0, at) + 1)
             end = data.find(b"\n", at)
             if end < 0:
-                break
+                end = len(data)
+            lines[data.rfind(b"\n", 0, at) + 1] = end
             at = data.find(word, end)
-    return sorted(starts)
+    return lines

@@ -31,6 +31,7 @@ figure.wide { max-width: 52rem; }
 figcaption { color: var(--muted); font-size: .85rem; }
 svg { display: block; width: 100%; min-width: 21rem; height: auto; }
 figure.wide svg { min-width: 36rem; }
+svg.shared { position: absolute; width: 0; min-width: 0; height: 0; }
 svg * { stroke-linejoin: round; stroke-linecap: butt; }
 svg text { font-family: system-ui, sans-serif !important; }
 .scroll { overflow-x: auto; }

@@ -35,7 +35,7 @@ _TERMS = "The five terms of the full pool after each event, stacked against the 
 
 def page(scenarios: Sequence[Scenario], drawings: Mapping[str, str]) -> str:
     """The whole page; `drawings` holds inline SVG by the names that `drawing_name` gives."""
-    drawings, sheet = on_one_page(drawings)
+    drawings, shared, sheet = on_one_page(drawings)
     title = scenarios[0].name if len(scenarios) == 1 else f"{len(scenarios)} scenarios"
     sections = "\n".join(_section(n, s, drawings) for n, s in enumerate(scenarios, start=1))
     steps = any(run.moments for scenario in scenarios for run in scenario.runs)
@@ -44,7 +44,7 @@ def page(scenarios: Sequence[Scenario], drawings: Mapping[str, str]) -> str:
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_policy(steps)}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>kvledger: {text(title)}</title>\n<style>{CSS}{style()}{sheet}</style>\n</head>\n<body>\n"
+        f"<title>kvledger: {text(title)}</title>\n<style>{CSS}{style()}{sheet}</style>\n</head>\n<body>\n{shared}"
         f"<header><h1>kvledger: {text(title)}</h1>\n<p>{text(_summary(scenarios))}</p>\n"
         f"{_contents(scenarios)}{_overview(drawings)}</header>\n<main>\n{sections}\n</main>\n{ours}</body>\n</html>\n"
     )

@@ -47,7 +47,7 @@ def svg_text(figure: Figure) -> str:
     with look():
         figure.set_dpi(_SVG_DPI)
         FigureCanvasSVG(figure).print_svg(buffer, metadata=_NO_METADATA)  # type: ignore[no-untyped-call]
-    return _PATH.sub(lambda match: f' d="{_short_path(match[1])}"', buffer.getvalue())
+    return _PATH.sub(lambda match: f' d="{shortened(match[1])}"', buffer.getvalue())
 
 
 def inline_svg(document: str, label: str) -> str:
@@ -108,7 +108,7 @@ def write_png(figure: Figure, where: Path | BinaryIO, dpi: int = _PNG_DPI) -> No
         FigureCanvasAgg(figure).print_png(where, metadata={"Software": None})  # type: ignore[no-untyped-call]
 
 
-def _short_path(path: str) -> str:
+def shortened(path: str) -> str:
     """The same path in tenths of a point, without the points that lie within a level or upright stretch."""
     told = []
     line: list[Point] = []

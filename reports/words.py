@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from reports.data import Cause, Outcome, Run, Verdict
 from reports.style import count, signed
+from reports.sweep import badness
 
 _MEANING = {
     "false-alarm": "the check is wrong, the memory is fine",
@@ -71,6 +72,37 @@ def sentence(outcome: Outcome) -> str:
     text += f" {detection(first)}."
     more = len(outcome.verdicts) - 1
     return text + (f" {count(more)} more verdict{'s' if more > 1 else ''}." if more else "")
+
+
+def briefly(runs: Sequence[Run]) -> list[tuple[str, str]]:
+    """What was found in the variants of a scenario: the first with a kind of verdict, and the rest of its clause.
+
+    Other variants with the same kind are named behind it.
+    """
+    kinds: dict[str, list[Run]] = {}
+    for run in runs:
+        worst = _worst(run.outcome)
+        kinds.setdefault(short_verdict(run.outcome) if worst is None else worst.verdict, []).append(run)
+    found = []
+    for kind, (first, *others) in kinds.items():
+        worst = _worst(first.outcome)
+        names = ", ".join(run.variant for run in others)
+        likewise = f" (likewise {names})" if names else ""
+        found.append((first.variant, f"{likewise}: {kind if worst is None else _in_brief(worst, first.outcome)}"))
+    return found
+
+
+def _worst(outcome: Outcome) -> Verdict | None:
+    """The worst verdict, the first of those that are equally bad."""
+    return max(outcome.verdicts, key=lambda verdict: badness(verdict.verdict), default=None)
+
+
+def _in_brief(verdict: Verdict, outcome: Outcome) -> str:
+    size = f", {size_of(verdict)}" if verdict.size else ""
+    what = _whose(verdict) or (verdict.cause.what if verdict.cause else meaning(verdict.verdict))
+    more = len(outcome.verdicts) - 1
+    text = f"{verdict.verdict}{size} in the {verdict.pool} pool since event {count(verdict.began)}: {what}"
+    return text + (f" ({count(more)} more verdict{'s' if more > 1 else ''})" if more else "")
 
 
 def size_of(verdict: Verdict) -> str:

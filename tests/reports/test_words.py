@@ -1,13 +1,15 @@
 """Verdicts in plain words."""
 
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.data import Cause, Outcome, Verdict
-from reports.words import runs, sentence, short_verdict
+from reports.data import Cause, Outcome, Run, Verdict
+from reports.style import count
+from reports.words import briefly, runs, sentence, short_verdict
 
 
 def outcome(kind: str, pool: str, size: int) -> Outcome:
@@ -68,3 +70,26 @@ def test_a_run_that_was_broken_off_is_not_called_clean() -> None:
     broken = Outcome(release="r", events=9, checks=9, iterations=4, ok=False, unmet=unmet)
     assert short_verdict(broken) == "broken off"
     assert sentence(broken).startswith("the run was broken off: KeyboardInterrupt, after event 9;")
+
+
+def run_of(variant: str, *found: Verdict) -> Run:
+    outcome = Outcome(release="r", events=9, checks=9, iterations=4, ok=True, verdicts=found)
+    return Run(Path(), "s", variant, outcome, None, {})  # type: ignore[arg-type]
+
+
+def test_variants_with_one_kind_of_verdict_are_told_together_by_the_worst_of_the_first() -> None:
+    alarm = Verdict(verdict="false-alarm", pool="full", size=6, event=3)
+    leak = Verdict(verdict="leak", pool="swa", size=-2, event=1200, cause=Cause(what="it happened", event=1100))
+    found = [
+        run_of("before", alarm, leak),
+        run_of("after"),
+        run_of("reverted", leak),
+        run_of("old", alarm),
+        run_of("capped"),
+    ]
+    said = f"leak, −2 in the swa pool since event {count(1100)}: it happened"
+    assert briefly(found) == [
+        ("before", f" (likewise reverted): {said} (1 more verdict)"),
+        ("after", " (likewise capped): clean"),
+        ("old", ": false-alarm, +6 in the full pool since event 3: the check is wrong, the memory is fine"),
+    ]

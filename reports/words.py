@@ -10,7 +10,7 @@ from reports.style import count, signed
 from reports.sweep import badness
 
 _MEANING = {
-    "false-alarm": "the check is wrong, the memory is fine",
+    "false-alarm": "the books are off, the memory is fine",
     "leak": "slots are owned by nobody",
     "double-free": "slots were freed twice",
     "alias": "a slot has two owners, or is free and still in use",
@@ -114,6 +114,8 @@ def size_of(verdict: Verdict) -> str:
 
 def detection(verdict: Verdict) -> str:
     """Whether and when the release's own checks saw it."""
+    if verdict.seen is None and verdict.verdict == "false-alarm":
+        return "no check of the release looks at these books while they are off, so none raises the alarm"
     if verdict.seen is None:
         return "the release's own checks never see it"
     later = verdict.seen - verdict.began

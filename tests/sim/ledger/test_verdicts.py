@@ -41,7 +41,7 @@ def test_the_text_of_what_nobody_sees_and_nobody_owns():
 
 def test_a_false_alarm_that_nobody_raises_is_no_blindness_of_the_checks():
     cause = Cause("request r2 owns 1 state, the books count none of it", 13, 10, 1.0, "step", "r2", None, [], 1)
-    verdict = Verdict("false-alarm", "mamba", -1, 13, 10, 1.0, "r2", None, cause, "the books are off, the memory is not")
+    verdict = Verdict("false-alarm", "mamba", -1, 13, 10, 1.0, "r2", None, cause, "off by -1")
     assert verdict.text().endswith(
         "\n  no check of the release looks at these books while they are off, so none raises the alarm"
     )

@@ -23,7 +23,9 @@ main > section { content-visibility: auto; contain-intrinsic-size: auto 3000px; 
 .badge { white-space: nowrap; font-weight: 600; color: var(--good); }
 .bad .badge, .unmet { color: var(--bad); }
 .from { color: var(--muted); font-size: .9rem; }
-.contents { columns: 22rem; padding-left: 2rem; }
+nav h2 { margin-top: 1rem; padding-top: .5rem; }
+.found li { font-size: .9rem; margin: .35rem 0; }
+.found a { font-weight: 600; }
 .pair { display: grid; gap: 1.5rem; grid-template-columns: repeat(auto-fit, minmax(min(100%, 28rem), 1fr)); }
 .pair > div { min-width: 0; max-width: 44rem; }
 figure { margin: .75rem 0; }
@@ -31,6 +33,7 @@ figure.wide { max-width: 52rem; }
 figcaption { color: var(--muted); font-size: .85rem; }
 svg { display: block; width: 100%; min-width: 21rem; height: auto; }
 figure.wide svg { min-width: 36rem; }
+svg.shared { position: absolute; width: 0; min-width: 0; height: 0; }
 svg * { stroke-linejoin: round; stroke-linecap: butt; }
 svg text { font-family: system-ui, sans-serif !important; }
 .scroll { overflow-x: auto; }

@@ -50,7 +50,7 @@ def inside_figures(run: Run) -> Iterator[Inside]:
         yield Inside("slots", slotmap_figure(run, maps), "owners of the slots over time")
     lives = read_lives(run.folder / "lives.jsonl")
     if lives:
-        deeds = read_deeds(run.folder / "events.jsonl")
+        deeds = read_deeds(run.folder)
         yield Inside("sessions", sessions_figure(run, lives, deeds), "sessions and requests over time")
     moment = worst_moment(run)
     if moment is not None:

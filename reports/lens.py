@@ -292,9 +292,10 @@ def _beside(ax: Axes, points: float) -> Transform:
 def _said(number: int, event: Mapping[str, Any]) -> str:
     """An event in a few words: its number, its kind and whom it is about."""
     words = [count(number), str(event.get("kind", ""))]
-    words += [str(event[name]) for name in ("request", "session") if event.get(name)][:1]
+    who = [str(event[name]) for name in ("request", "session") if event.get(name)][:1]
+    words += who
     for name in ("finished", "aborted", "retracted", "refused"):
-        if isinstance(event.get(name), list) and event[name]:
+        if isinstance(event.get(name), list) and event[name] and event[name] != who:
             words[-1] += ","
             words.append(f"{name} {event[name][0]}")
             break

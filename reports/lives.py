@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from reports.log import Event, events_where
 from reports.states import ENDS, read_changes
 
 STATES = ("open", "turn", "held", "queued", "decode", "prefill", "retracted")
@@ -80,32 +80,19 @@ def _as_far_as_it_goes(_: str) -> None:
     """Of an interrupted run a figure shows what there is."""
 
 
-def read_deeds(path: Path) -> list[Deed]:
+def read_deeds(folder: Path) -> list[Deed]:
     """Retracts, aborts, closes, reaps and refusals of events.jsonl, in order.
 
     What an operation asked for is not told again where a step carries it out.
     """
     asked: set[tuple[str, str]] = set()
-    deeds = []
-    try:
-        with path.open(encoding="utf-8", errors="replace") as file:
-            for text in file:
-                if any(word in text for word in _TELLING):
-                    deeds += list(_deeds_of(text, asked))
-    except OSError:
-        return []
-    return deeds
+    told = events_where(folder, lambda _, line: any(word in line for word in _TELLING))
+    return [deed for event in told for deed in _deeds_of(event, asked)]
 
 
-def _deeds_of(text: str, asked: set[tuple[str, str]]) -> Iterator[Deed]:
-    try:
-        line = json.loads(text)
-    except ValueError:
-        return
-    if not isinstance(line, dict) or not isinstance(line.get("event"), int):
-        return
+def _deeds_of(line: Event, asked: set[tuple[str, str]]) -> Iterator[Deed]:
     event, kind = line["event"], line.get("kind")
-    if kind in ("abort", "retract"):
+    if kind in ("abort", "retract") and line.get("request") is not None:
         asked.add((kind, str(line.get("request"))))
         yield Deed(event, kind, str(line.get("request")))
     elif kind == "close":

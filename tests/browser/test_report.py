@@ -84,6 +84,15 @@ def test_stepping_shows_what_the_event_log_says(out, seen, scenario, variant):
     assert shown(section)["event"] == numbers[numbers.index(moments[0]["event"]) - 1]
 
 
+def test_a_retract_is_told_at_its_own_event(out, seen):
+    page = seen.open(out / "report.html")
+    section = page.query_selector("section.stepper")
+    assert "retracted" not in shown(section)["text"]
+    section.query_selector("button:first-of-type").click()
+    assert "retract a/1" in shown(section)["text"]
+    assert "retracted a/1" in shown(section)["text"]
+
+
 def test_the_lost_slot_is_named_by_no_row_from_the_cause_on(out, seen):
     page = seen.open(out / "report.html")
     section = page.query_selector("section.stepper")

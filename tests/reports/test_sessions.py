@@ -83,7 +83,7 @@ def test_two_turns_at_once_show_what_the_more_telling_one_does(tmp_path: Path) -
 
 def test_no_file_is_no_line(tmp_path: Path) -> None:
     assert read_lives(tmp_path / "lives.jsonl") == []
-    assert read_deeds(tmp_path / "events.jsonl") == []
+    assert read_deeds(tmp_path) == []
 
 
 def test_damaged_lives_are_one_line(tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_what_was_asked_for_is_told_once_and_what_befell_them_too(tmp_path: Path
         ],
     )
     path.write_text(path.read_text() + '{"event":11,"kind":"abo')
-    assert read_deeds(path) == [
+    assert read_deeds(tmp_path) == [
         Deed(4, "retract", "a/1"),
         Deed(5, "retract", "b/1"),
         Deed(6, "abort", "a/1"),

@@ -89,7 +89,7 @@ class Points:
         none = state.row is None
         held = 0 if none else pages * self._page_size - state.p
         held_swa = 0 if none else pages * self._page_size - max(state.p, state.e)
-        return {**asdict(state), "held": held, "held_swa": held_swa, "states": len(state.states)}
+        return {**state._asdict(), "held": held, "held_swa": held_swa, "states": len(state.states)}
 
 
 def entry_to_json(entry: ExpectVerdict) -> dict[str, Any]:

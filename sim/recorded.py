@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -20,6 +21,8 @@ from sim.typed import Mistyped, build, convert
 
 _KINDS: dict[str, Any] = {kind.kind: kind for kind in (Open, Submit, Abort, Close, Expire, Retract, Refuse)}
 _LOOP = ("step", "reap", "stuck")
+_STEP = re.compile(r'\{"op":"step","t":(\d{1,12}\.\d+)\}\n')
+"""Most lines are like this, and need not be taken apart."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,6 +130,9 @@ def _header(path: Path, first: tuple[int, str], memory: int) -> tuple[Identity, 
 
 def _parsed(path: Path, number: int, line: str) -> tuple[float, Operation | str]:
     """The time and the operation of one line; what is no operation stands for itself."""
+    step = _STEP.fullmatch(line)
+    if step is not None:
+        return float(step[1]), "step"
     data = _object(path, number, line)
     kind = data.pop("op", None)
     if kind not in _KINDS and kind not in _LOOP:

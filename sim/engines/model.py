@@ -289,9 +289,9 @@ class ModelEngine:
             sessions=tuple(self._session_state(name) for name in scheduler.controller.sessions),
         )
 
-    def layout(self) -> Layout:
+    def layout(self, *, counting: bool = False) -> Layout:
         """The memory, index by index."""
-        return layout_of(self.scheduler)
+        return layout_of(self.scheduler, counting=counting)
 
     def _session_state(self, name: str) -> SessionState:
         session = self.scheduler.controller.sessions[name]

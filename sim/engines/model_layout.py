@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from sim.engines.layout import Layout, NodeLayout, RequestLayout, SlotLayout, StateLayout, path_crc
@@ -13,48 +13,50 @@ from sim.scheduler.core import Scheduler
 from sim.scheduler.request import Req
 
 Slots = tuple[int, ...]
+Read = Callable[[Any], Slots]
 _NO_STATE = StateLayout(None, (), None, None, None)
 
 
-def layout_of(scheduler: Scheduler) -> Layout:
-    """All that the scheduler's memory names."""
-    memory = scheduler.memory
-    requests = [_request(scheduler, req) for req in _requests(scheduler)]
+def layout_of(scheduler: Scheduler, *, counting: bool = False) -> Layout:
+    """All that the scheduler's memory names; if it is only `counting` that matters, as the arrays that there are."""
+    memory, get = scheduler.memory, scheduler.memory.backend.get
+    read: Read = get if counting else lambda array: tuple(get(array).tolist())
+    requests = [_request(scheduler, req, read) for req in _requests(scheduler)]
     requests.sort(key=lambda request: request.rid)
-    nodes = list(_nodes(scheduler))
+    nodes = list(_nodes(scheduler, read, named=not counting))
     return Layout(
-        free=dict(_free(scheduler)),
+        free=dict(_free(scheduler, read)),
         free_rows=tuple(memory.rows.free),
         requests=tuple(requests),
         slots=tuple(
             SlotLayout(
                 name, slot.row, slot.committed, slot.allocated, slot.protected, slot.evicted,
-                _row(scheduler, slot.row, slot.allocated), _states(slot.state) if memory.states else None,
+                _row(scheduler, slot.row, slot.allocated, read), _states(slot.state) if memory.states else None,
             ) for name, slot in sorted(scheduler.cache.slots.items())
         ),
-        tree=tuple(sorted(layout for _, layout in nodes)),
+        tree=tuple(layout for _, layout in nodes) if counting else tuple(sorted(layout for _, layout in nodes)),
         ratio=round(float(scheduler.ratio), 9),
         batch_full=scheduler.running.full,
         forwards=scheduler.forward_count,
-        mapping=_mapping(scheduler),
-        recency=_recency(scheduler, {id(node): layout.path for node, layout in nodes}),
+        mapping=_mapping(scheduler, read),
+        recency={} if counting else _recency(scheduler, {id(node): layout.path for node, layout in nodes}),
     )  # fmt: skip
 
 
-def _free(scheduler: Scheduler) -> Iterator[tuple[str, Slots]]:
+def _free(scheduler: Scheduler, read: Read) -> Iterator[tuple[str, Slots]]:
     """What each pool hands out next."""
     memory = scheduler.memory
-    yield "full", _plain(scheduler, memory.allocator.free_list.view())
+    yield "full", read(memory.allocator.free_list.view())
     if memory.swa is not None:
-        yield "swa", _plain(scheduler, memory.swa.allocator.free_list.view())
+        yield "swa", read(memory.swa.allocator.free_list.view())
     if memory.states is not None:
-        yield "mamba", _plain(scheduler, memory.states.free_list.view())
+        yield "mamba", read(memory.states.free_list.view())
 
 
-def _mapping(scheduler: Scheduler) -> Slots:
+def _mapping(scheduler: Scheduler, read: Read) -> Slots:
     """Where each full slot has its windowed half; the last entry stands for "nowhere" and never changes."""
     swa = scheduler.memory.swa
-    return () if swa is None else _plain(scheduler, swa.mapping[:-1])
+    return () if swa is None else read(swa.mapping[:-1])
 
 
 def _recency(scheduler: Scheduler, paths: dict[int, int]) -> dict[str, Slots]:
@@ -80,11 +82,11 @@ def _requests(scheduler: Scheduler) -> list[Req]:
     return list({id(req): req for req in reqs}.values())
 
 
-def _request(scheduler: Scheduler, req: Req) -> RequestLayout:
+def _request(scheduler: Scheduler, req: Req, read: Read) -> RequestLayout:
     row, allocated = req.row, req.allocated
     return RequestLayout(
         req.rid, row, req.committed, allocated, req.protected, req.evicted, req.out, req.prompt_len,
-        req.chunks_pending, req.is_retracted, req.finish.kind if req.finish else "", _row(scheduler, row, allocated),
+        req.chunks_pending, req.is_retracted, req.finish.kind if req.finish else "", _row(scheduler, row, allocated, read),
         None if req.state is None else _state_of(req, req.state),
     )  # fmt: skip
 
@@ -102,18 +104,17 @@ def _states(names: StateNames | None) -> StateLayout:
     return StateLayout(names.slot, names.snapshots, names.next, names.tracked, names.branching)
 
 
-def _row(scheduler: Scheduler, row: int | None, stop: int) -> Slots:
-    return () if row is None else _plain(scheduler, scheduler.memory.rows.array[row, :stop])
+def _row(scheduler: Scheduler, row: int | None, stop: int, read: Read) -> Slots:
+    return () if row is None else read(scheduler.memory.rows.array[row, :stop])
 
 
-def _nodes(scheduler: Scheduler) -> Iterator[tuple[Node, NodeLayout]]:
+def _nodes(scheduler: Scheduler, read: Read, *, named: bool) -> Iterator[tuple[Node, NodeLayout]]:
+    """Every node of the tree but the root; each with the hash of its path only where it is `named` by that."""
     stack: list[tuple[Any, int, int]] = [(n, 0, 0) for n in scheduler.memory.tree.root.children.values()]
     while stack:
         node, above, depth = stack.pop()
-        path, below = path_crc(above, node.key), depth + len(node.key)
-        yield node, NodeLayout(
-            path, depth, len(node.key), node.lock_ref, _plain(scheduler, node.value), *_other_half(node)
-        )
+        path, below = path_crc(above, node.key) if named else 0, depth + len(node.key)
+        yield node, NodeLayout(path, depth, len(node.key), node.lock_ref, read(node.value), *_other_half(node))
         stack.extend((child, path, below) for child in node.children.values())
 
 
@@ -123,7 +124,3 @@ def _other_half(node: Any) -> tuple[int, bool, bool, int] | tuple[()]:
         return ()
     state = getattr(node, "state", None)
     return node.other_lock, node.tombstone, getattr(node, "mark", None) is not None, -1 if state is None else state
-
-
-def _plain(scheduler: Scheduler, array: Any) -> Slots:
-    return tuple(scheduler.memory.backend.get(array).tolist())

@@ -50,8 +50,7 @@ class Terms(NamedTuple):
         return self.sum - self.total
 
 
-@dataclass(frozen=True)
-class SessionState:
+class SessionState(NamedTuple):
     """One session as it stands between two operations; `states`: its running state slot, then its snapshots."""
 
     session: str
@@ -156,8 +155,11 @@ class Engine(Protocol):
     def snapshot(self) -> Snapshot:
         """The state between two operations."""
 
-    def layout(self) -> Layout:
-        """The memory behind it, index by index."""
+    def layout(self, *, counting: bool = False) -> Layout:
+        """The memory behind it, index by index.
+
+        `counting`: it is counted at once and thrown away; slots may be arrays, nodes without paths, in any order.
+        """
 
     def progress(self, rid: str) -> Progress:
         """How far a request has come."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from sim.engines.layout import Layout, NodeLayout, RequestLayout
+from sim.engines.layout import Layout, RequestLayout
 from sim.ledger.physical import Holder, Ints, Tally, tally
 
 Codes = npt.NDArray[np.uint8]
@@ -51,6 +51,10 @@ class _Naming:
         self.holders: list[Holder] = []
         self._slots: list[Sequence[int]] = []
         self._states: list[tuple[int, tuple[int, ...]]] = []
+        tree = layout.tree
+        self._lengths = _array([len(node.slots) for node in tree])
+        self._in_tree = _joined([node.slots for node in tree])
+        self._locks = _array([node.lock_ref for node in tree]), _array([node.other_lock for node in tree])
         kept = [slot for slot in layout.slots if slot.session in sessions]
         borrowed = {slot.row: 2 * n for n, slot in enumerate(kept) if slot.row is not None}
         owner_of = {}
@@ -66,6 +70,7 @@ class _Naming:
                 reach = len(slot.slots) if turn is None else min(len(slot.slots), len(turn.slots))
                 self._hold(tag, slot.row, slot.p, slot.slots[:reach])
             self._keep(tag, slot)
+        self._named = _joined(self._slots)
 
     def _hold(self, tag: int, row: int, protected: int, slots: Sequence[int]) -> None:
         self.holders.append(Holder(tag, row, protected, len(slots)))
@@ -81,39 +86,40 @@ class _Naming:
     def full(self, units: int, page: int) -> Codes:
         """Of the pool of all layers."""
         free = _array(self.layout.free["full"])
-        return _coded(units, page, free, self.layout.tree, self._nodes(page, None), self.holders, self._named(page), 0)
+        nodes, locks = self._pages(page, 0)
+        return _coded(units, page, free, nodes // page, locks, self.holders, self._named // page)
 
     def swa(self, units: int, page: int) -> Codes:
         """Of the windowed pool: each full slot stands for the windowed one behind it."""
         mapping, free = _array(self.layout.mapping), _array(self.layout.free["swa"])
-        nodes, named = self._nodes(page, mapping), mapping[self._named(1)] // page
-        return _coded(units, page, free, self.layout.tree, nodes, self.holders, named, 1)
+        nodes, locks = self._pages(page, 1)
+        return _coded(units, page, free, mapping[nodes] // page, locks, self.holders, mapping[self._named] // page)
 
     def states(self, units: int) -> Codes:
         """Of the recurrent states."""
         holders = [Holder(tag, -1, 0, len(slots)) for tag, slots in self._states]
-        named = _array([slot for _, slots in self._states for slot in slots])
-        nodes = [_array([] if node.state < 0 else [node.state]) for node in self.layout.tree]
-        return _coded(units, 1, _array(self.layout.free["mamba"]), self.layout.tree, nodes, holders, named, 1)
+        named = _joined([slots for _, slots in self._states])
+        nodes = _array([node.state for node in self.layout.tree])
+        there, free = nodes >= 0, _array(self.layout.free["mamba"])
+        return _coded(units, 1, free, nodes[there], self._locks[1][there], holders, named)
 
-    def _named(self, page: int) -> Ints:
-        return _array([slot for slots in self._slots for slot in slots]) // page
-
-    def _nodes(self, page: int, mapping: Ints | None) -> list[Ints]:
-        found = (_array(node.slots) for node in self.layout.tree)
-        return [(slots if mapping is None else mapping[slots])[::page] // page for slots in found]
+    def _pages(self, page: int, half: int) -> tuple[Ints, Ints]:
+        """The first slot of each page in the tree, and its lock: of the full layers, or of the others."""
+        locks = np.repeat(self._locks[half], self._lengths)
+        if page == 1:
+            return self._in_tree, locks
+        starts = np.cumsum(self._lengths) - self._lengths
+        first = (np.arange(len(locks)) - np.repeat(starts, self._lengths)) % page == 0
+        return self._in_tree[first], locks[first]
 
 
 def _coded(
-    units: int, page: int, free: Ints, tree: Sequence[NodeLayout], nodes: Sequence[Ints],
-    holders: Sequence[Holder], named: Ints, half: int,
-) -> Codes:  # fmt: skip
-    """Count, and say of each unit what it is; `half`: whose locks count, those of the full layers or the others."""
-    in_tree = np.concatenate(nodes) if nodes else _array([])
+    units: int, page: int, free: Ints, in_tree: Ints, locks: Ints, holders: Sequence[Holder], named: Ints
+) -> Codes:
+    """Count, and say of each unit what it is; `locks` are those of the units that are in the tree."""
     counted: Tally = tally(page, units, free, in_tree, holders, named)
     codes = np.where(counted.owner & _LIVE, IN_USE, HELD).astype(np.uint8)
-    for node, slots in zip(tree, nodes, strict=True):
-        codes[slots] = PROTECTED if (node.other_lock if half else node.lock_ref) else EVICTABLE
+    codes[in_tree] = np.where(locks != 0, PROTECTED, EVICTABLE)
     codes[counted.free > 0] = FREE
     times = counted.named()
     codes[times == 0] = NOBODY
@@ -121,5 +127,9 @@ def _coded(
     return codes[1:]
 
 
-def _array(values: Iterable[int]) -> Ints:
-    return np.array(tuple(values), dtype=np.int64)
+def _array(values: Sequence[int]) -> Ints:
+    return np.asarray(values, dtype=np.int64)
+
+
+def _joined(parts: Sequence[Sequence[int]]) -> Ints:
+    return np.concatenate([_array(part) for part in parts]) if parts else _array(())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from json import dumps
 from typing import Any
@@ -10,6 +11,8 @@ from sim.engines.protocol import SessionState, Snapshot
 
 _ENDS = ("finished", "aborted")
 _OUTSIDE = ("abort", "close", "reap")
+_DECODE = re.compile(r'\{"event":\d+,"t":[^,]+,"it":\d+,"kind":"decode"[^{}]*?"waiting":(\d+)')
+_LIST_OF_NAMES = '["'
 
 
 class Lives:
@@ -25,6 +28,8 @@ class Lives:
         self.session_of: dict[str, str] = {}
         self._retracted: set[str] = set()
         self._ended: set[str] = set()
+        self._prefilled: set[str] = set()
+        self._waiting = 0
 
     def changes(self, event: Mapping[str, Any], snapshot: Snapshot) -> Iterator[str]:
         """The lines of one event: its line of events.jsonl, and what stands after it."""
@@ -33,17 +38,20 @@ class Lives:
             if self._requests.get(rid) != state:
                 yield _line(event, state, self.session_of.get(rid), rid)
                 self._requests[rid] = state
+                (self._prefilled.add if state == "prefill" else self._prefilled.discard)(rid)
                 if state in _ENDS:
                     del self._requests[rid]
                     self._retracted.discard(rid)
                     self._ended.add(rid)
         yield from self._of_sessions(event, snapshot.sessions)
+        self._waiting = event["waiting"]
 
-    def plain(self, event: Mapping[str, Any]) -> bool:
-        """Whether nothing can have changed: a decode step like the one before, in which nobody ended."""
-        if event["kind"] != "decode" or any(event.get(name) for name in (*_ENDS, "retracted")):
+    def plain(self, line: str) -> bool:
+        """Whether nothing can have changed by an event: a decode step like the one before, of which no name is told."""
+        if self._prefilled:
             return False
-        return "prefill" not in self._requests.values() and not event["waiting"]
+        decode = _DECODE.match(line)
+        return decode is not None and int(decode[1]) == self._waiting and _LIST_OF_NAMES not in line
 
     def _note(self, event: Mapping[str, Any]) -> None:
         rid = event.get("request")

@@ -184,8 +184,8 @@ class RemoteEngine:
         """The state between two operations."""
         return wire.snapshot_from_json(self._ask({"op": "snapshot"}))
 
-    def layout(self) -> Layout:
-        """The memory behind it, index by index."""
+    def layout(self, *, counting: bool = False) -> Layout:
+        """The memory behind it, index by index; the same for `counting`."""
         return wire.layout_from_json(self._ask({"op": "layout"}))
 
     def progress(self, rid: str) -> Progress:

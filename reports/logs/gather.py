@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from reports.logs import messages
 from reports.logs.batches import Batch, Shapes, batch_of
-from reports.logs.book import Kind
-from reports.logs.messages import aborted, answered, begun, old_busy, raised, retracted, settings_in, stated_in
+from reports.logs.messages import Kind
 from reports.logs.rank import ABORTED, ANSWERED, BESIDE, FINISHED, RELEASED, RETRACTED, Raised, Rank
 from reports.logs.records import STAMP, Record, Records
 from reports.logs.scanning import Line
@@ -18,7 +18,6 @@ NEAR = 60.0
 """Seconds before a break that are looked at where no check before it is known."""
 _MOST_RANKS = 512
 _MOST_LIVES = 64
-_CHECKED = ("available", "max_total_num_tokens", "memory leak", "debug info:")
 _RELEASES = ("Session KV released: ", "Session closed: ")
 _DP = re.compile(r"DP\d+")
 UNKNOWN = "rank ?"
@@ -61,7 +60,7 @@ class Log:
         for line in lines:
             if not line.cut and self._batch_again(line.text, records):
                 continue
-            if answered(line.text):
+            if messages.answered(line.text):
                 self.answered += 1
                 continue
             for record in records.of(line):
@@ -77,14 +76,10 @@ class Log:
 
     def record(self, record: Record) -> None:
         """One record."""
-        text = record.text
         if record.stamped:
             self._heard(record.rank, record.time)
-            if text.startswith(("Decode batch", "Prefill batch")):
+            if record.text.startswith(("Decode batch", "Prefill batch")):
                 self._batch(record)
-                return
-            if text.startswith(("Receive: obj=", "Finish: obj=")):
-                self.seen[FINISHED] += text.startswith("Finish")
                 return
         elif record.time is not None:
             self.time = record.time
@@ -99,24 +94,29 @@ class Log:
             self._head = None
 
     def _others(self, record: Record) -> None:
-        text = record.text
         self._exception(record)
-        if any(word in text for word in _CHECKED):
+        if not (record.stamped or self._stamped):
+            record = record._replace(text=messages.without_prefix(record.text))
+        own = record.stamped or not self._stamped
+        text = record.text
+        if own and (tokens := messages.begun(text)) is not None:
+            self._begin(record, tokens)
+        elif self._checks(record):
             self._figures(record)
         elif "batch" in text and not record.stamped:
-            if not self._stamped and record.time is not None:
+            if own and record.time is not None:
                 self._batch(record)
-        elif "hit an exception" in text:
+        elif messages.died(text):
             self._crash(record)
-        elif "server_args=" in text:
-            self.settings |= settings_in(text)
+        elif text.startswith("server_args="):
+            self.settings |= messages.settings_in(text)
             self.known += 1
-        elif "watchdog timeout" in text and "Scheduler" in text:
+        elif text.startswith("Scheduler watchdog timeout"):
             self._crash(record, f"Hang: {text}")
-        elif "sigquit from a child" in text:
+        elif text.startswith("Received sigquit from a child"):
             self.died = self.died or Raised(record.line, self.time, text)
             self.known += 1
-        elif record.stamped or not self._stamped:
+        elif own:
             self._event(record)
 
     def _batch(self, record: Record) -> None:
@@ -146,14 +146,14 @@ class Log:
         """Retracts, aborts, sessions and flushes."""
         text = record.text
         kind, count = "", 1
-        if aborted(text):
+        if messages.aborted(text):
             kind = ABORTED
         elif text.startswith(_RELEASES):
             kind = RELEASED if text.startswith(_RELEASES[0]) or self.seen["kv released"] == 0 else ""
             self.seen["kv released"] += text.startswith(_RELEASES[0])
         elif text.startswith("Req Time Stats("):
             kind = FINISHED
-        elif (many := retracted(text)) is not None:
+        elif (many := messages.retracted(text)) is not None:
             kind, count = RETRACTED, many
         elif not text.startswith(("Cache flushed", "Session ", "Deferring session")):
             return
@@ -169,48 +169,40 @@ class Log:
 
     # -- checks -------------------------------------------------------------------------------------------
 
-    def _figures(self, record: Record) -> None:
-        """What checks state, and what a scheduler states when it is made."""
+    def _checks(self, record: Record) -> bool:
+        """Whether a check speaks: it begins with this record, or goes on in it."""
         text = record.text
-        tokens = begun(text)
-        if tokens is not None and record.stamped:
-            self._begin(record, tokens)
-            return
-        self._set_head(record)
-        head = self._head
-        if head is None or head.kind is None:
-            return
+        opened = messages.opening(text)
+        if opened is None:
+            if record.stamped and "debug info:" in text:
+                self._head = _Head(record.rank, None)
+            open_check = not record.stamped and self._head is not None and self._head.kind is not None
+            return open_check and messages.goes_on(text)
+        kind, raised_there = opened
+        in_crash = self._head is not None and self._head.raised and not record.stamped
+        name = self._head.rank if self._head is not None and not record.stamped else record.rank
+        self._head = _Head(name if in_crash else self._whose(record, name), kind, in_crash or raised_there)
+        return True
+
+    def _figures(self, record: Record) -> None:
+        """What a check states."""
+        text, head = record.text, self._head
         rank = self._rank(record)
-        if rank is None:
+        if rank is None or head is None or head.kind is None:
             return
-        old = old_busy(text, record.cut) if "(BUSY)" in text else None
+        old = messages.old_busy(text, record.cut) if "(BUSY)" in text else None
         if old is not None:
             self.forms["0.5.10"] += 1
             self.seen["busy lines"] += 1
             self.known += 1
             rank.busy(record.line, old)
-        for stated in stated_in(text, record.cut):
+        for stated in messages.stated_in(text, record.cut):
             self.known += 1
             self.forms["0.5.10" if "self." in text or "total_tokens=" in text else "0.5.11"] += stated.pool != "rows"
             self.seen["busy lines"] += "(BUSY)" in text
             broke = rank.stated(record.line, head.kind, stated, head.raised, lambda: self._counts(rank))
             if broke:
                 self._look_around(rank, stated.pool)
-
-    def _set_head(self, record: Record) -> None:
-        """Which check speaks: that of this record, or still the one before."""
-        text = record.text
-        in_crash = self._head is not None and self._head.raised and not record.stamped
-        name = self._head.rank if self._head is not None and not record.stamped else record.rank
-        if "debug info:" in text:
-            self._head = _Head(record.rank, None)
-        elif "(BUSY)" in text and record.stamped:
-            self._head = _Head(record.rank, "busy")
-        elif "Mem Leak Detected!" in text:
-            self._head = _Head(name if in_crash else self._whose(record, name), "busy", True)
-        elif "memory leak detected!" in text:
-            whose = name if in_crash else self._whose(record, name)
-            self._head = _Head(whose, "idle", in_crash or text.startswith("ValueError"))
 
     def _whose(self, record: Record, name: str) -> str:
         """The rank that a check without a stamp belongs to: the only one there is, or nobody can tell."""
@@ -291,7 +283,7 @@ class Log:
         """The line of an exception in an open traceback; of several in a row the last one is what ended it."""
         if record.stamped or self._head is None or not self._head.raised:
             return
-        crash, what = self.ranks[self._head.rank].crash, raised(record.text)
+        crash, what = self.ranks[self._head.rank].crash, messages.raised(record.text)
         if crash is not None and what is not None:
             crash.what, crash.what_line = what, record.line
 

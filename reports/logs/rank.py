@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from reports.logs.batches import Batch
-from reports.logs.book import Book, Kind, Point
-from reports.logs.messages import Stated
+from reports.logs.book import Book, Point
+from reports.logs.messages import Kind, Stated
 from reports.logs.thinned import Thinned
 
 ADMITTED, RETRACTED, ABORTED, RELEASED = "admitted request", "retracted request", "aborted request", "released session"

@@ -78,6 +78,8 @@ def _no_log(source: Source, scanner: Scanner) -> str:
     if scanner.strange is not None:
         line, column, value = scanner.strange
         return f"{source.name}:{line}:{column}: this is no text (byte 0x{value:02x}); {_EXPECTED}"
+    if scanner.endless is not None:
+        return f"{source.name}:{scanner.endless}:1: this line never ends; {_EXPECTED}"
     many = f"{scanner.lines} line{'' if scanner.lines == 1 else 's'}"
     return f"{source.name}:1:1: no scheduler of SGLang speaks in its {many}; {_EXPECTED}"
 
@@ -85,6 +87,8 @@ def _no_log(source: Source, scanner: Scanner) -> str:
 def _notes(source: Source, scanner: Scanner, log: Log) -> Iterator[str]:
     if source.cut is not None:
         yield f"{source.name}:{scanner.lines}: {source.cut}; what came before it was read"
+    if scanner.endless is not None:
+        yield f"{source.name}:{scanner.endless}: this line never ends; what came before it was read"
     if log.ended:
         yield f"a scheduler was started {len(log.ended) + log.lives_dropped} more times in this log"
     moved = [rank.name or "the scheduler" for rank in log.lives() if rank.shift]

@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 LONGEST = 1 << 22
 """A line that is longer is looked at in pieces."""
+HOPELESS = 1 << 28
+"""So much of one line, or of what is no text and holds no word, is the end of it."""
 WORDS = (
     b"ill batch", b"ode batch", b"available", b"#retracted_reqs", b"Abort ", b"aborted last", b"Session ",
     b"Deferring session", b"hit an exception", b"Error", b"Exception", b"max_total_num_tokens", b"server_args=",
@@ -33,28 +35,41 @@ class Scanner:
         self.size = 0
         self.strange: tuple[int, int, int] | None = None
         """The first byte that no text has: line, column, value."""
+        self.endless: int | None = None
+        """The line that never ended."""
+        self._held = False
 
     def lines_of(self, blocks: Iterable[bytes]) -> Iterator[Line]:
         """The lines that hold one of the words, in order."""
-        rest = b""
+        rest, open_for = b"", 0
         for block in blocks:
             if not self.size:
                 self._look(block)
             self.size += len(block)
             data = rest + block if rest else block
             end = data.rfind(b"\n") + 1
+            open_for = 0 if end else open_for + len(block)
             if end == 0 and len(data) > LONGEST:
                 end = len(data)
             rest = data[end:]
             if end:
                 yield from self._whole(data[:end])
+            if self._hopeless(open_for):
+                return
         if rest:
             yield from self._whole(rest)
             self.lines += not rest.endswith(b"\n")
 
+    def _hopeless(self, open_for: int) -> bool:
+        """Whether nothing is to be hoped for: it may go on for ever."""
+        if open_for > HOPELESS:
+            self.endless = self.lines + 1
+        return self.endless is not None or (self.size > HOPELESS and self.strange is not None and not self._held)
+
     def _whole(self, data: bytes) -> Iterator[Line]:
         """The lines of a block that ends where a line does."""
         number, passed, found = self.lines + 1, 0, _found(data)
+        self._held = self._held or bool(found)
         for start in sorted(found):
             end = found[start]
             number += data.count(b"\n", passed, start)

@@ -16,8 +16,9 @@ from matplotlib.transforms import ScaledTranslation, Transform
 from reports.data import Run, Verdict
 from reports.marks import Mark, mark_handles, marks_of
 from reports.moments import Moment, Row, Step
+from reports.numbers import count
 from reports.shapes import Box, boxes
-from reports.style import INK, MUTED, PAPER, TERM_STYLES, TermStyle, count, look
+from reports.style import INK, MUTED, PAPER, TERM_STYLES, TermStyle, look
 from reports.words import size_of
 
 _WIDTH = 7.2

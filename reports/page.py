@@ -11,8 +11,8 @@ from reports.data import Outcome, Run
 from reports.find import Scenario
 from reports.html import figure, text
 from reports.inside import CAPTIONS, missing
+from reports.numbers import count
 from reports.stepper import script, steppers, style
-from reports.style import count
 from reports.svg import on_one_page
 from reports.tables import operations_table, options, verdict_table
 from reports.words import briefly, pool_verdict, sentence, short_verdict

@@ -17,8 +17,9 @@ from reports.columns import Runs, edges_of, runs_of, worst
 from reports.data import Run
 from reports.lives import MARKS, STATES, Deed, Life
 from reports.marks import LEVEL_POINTS, draw_marks, levels_of, mark_handles, marks_of
+from reports.numbers import count
 from reports.shapes import Box, boxes
-from reports.style import INK, MUTED, PAPER, TERM_STYLES, TermStyle, count, event_axis, look
+from reports.style import INK, MUTED, PAPER, TERM_STYLES, TermStyle, event_axis, look
 
 _WIDTH = 7.2
 _WIDTH_POINTS = 420.0

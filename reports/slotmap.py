@@ -14,9 +14,10 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator
 
 from reports.data import Run, Verdict
 from reports.marks import Mark, draw_marks, headroom, levels_of, mark_handles, marks_of
+from reports.numbers import count
 from reports.shapes import Box, boxes
 from reports.slots import DOUBLE, NOBODY, Grid, SlotMap, boxes_of, grid, runs_in
-from reports.style import INK, OWNER_STYLES, PAPER, count, dress, event_axis, look
+from reports.style import INK, OWNER_STYLES, PAPER, dress, event_axis, look
 
 _WIDTH = 7.2
 _WIDTH_POINTS = 440.0

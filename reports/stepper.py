@@ -15,8 +15,8 @@ from reports.data import Run
 from reports.html import text
 from reports.log import events_at
 from reports.moments import Moment, Row
+from reports.numbers import count
 from reports.series import TERMS
-from reports.style import count
 from reports.words import runs, size_of
 
 _POOLS = ("full", "swa", "mamba")

@@ -1,4 +1,4 @@
-"""One look for every figure: colours that the colour-blind can tell apart, and how numbers are written."""
+"""One look for every figure: colours that the colour-blind can tell apart."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from reports.numbers import count
 from reports.series import Series
 
 # Three colours that nothing else uses: the page replaces them so that a figure follows light and dark.
@@ -84,16 +85,6 @@ def look() -> Iterator[None]:
     """The settings under which every figure is made and saved; also a decorator."""
     with rc_context(_RC):
         yield
-
-
-def count(value: float) -> str:
-    """A whole number with thin spaces between thousands and a true minus sign."""
-    return f"{value:,.0f}".replace(",", "\u202f").replace("-", "−")
-
-
-def signed(value: float) -> str:
-    """The same with its sign."""
-    return f"+{count(value)}" if value > 0 else count(value)
 
 
 def unit_of(series: Series) -> str:

@@ -11,8 +11,9 @@ from matplotlib.figure import Figure
 from reports.data import Run
 from reports.difference import draw_difference, span
 from reports.marks import Mark, draw_marks, events_of, headroom, levels_of, mark_handles, marks_of
+from reports.numbers import count
 from reports.series import TERMS, Series, thin
-from reports.style import INK, TERM_STYLES, count, dress, event_axis, look, steps, unit_of
+from reports.style import INK, TERM_STYLES, dress, event_axis, look, steps, unit_of
 
 _SIZE = (5.6, 4.7)
 _WIDTH_POINTS = 350.0

@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from reports.errors import ReportError
-from reports.style import BOOKS, INK, MUTED, TRUTH, count, dress, look
+from reports.numbers import count
+from reports.style import BOOKS, INK, MUTED, TRUTH, dress, look
 from reports.sweep import CLEAN, MEMORY, SweepRow, verdicts_by_run
 
 _WIDTH = 7.2

@@ -6,7 +6,7 @@ import re
 from collections.abc import Sequence
 
 from reports.data import Cause, Outcome, Run, Verdict
-from reports.style import count, signed
+from reports.numbers import count, signed
 from reports.sweep import badness
 
 _MEANING = {

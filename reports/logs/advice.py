@@ -27,8 +27,9 @@ def _advice(log: Log, findings: tuple[Finding, ...]) -> Iterator[Advice]:
     if not log.seen["busy lines"]:
         yield Advice(
             "SGLANG_ENABLE_STRICT_MEM_CHECK_DURING_BUSY=2",
-            "states the terms after every iteration, so that the break has an iteration; 1 checks only, and both end "
-            "the server at the first failure. Not with several speculative branches; in 0.5.10 with a plain pool only",
+            "states the terms after every iteration, so that the break has an iteration; with =1 they are checked and "
+            "not stated. Either ends the server at the first failure. Not with several speculative branches; in 0.5.10 "
+            "with a plain pool only",
         )
     if any(finding.verdict in ("leak", "crash") and finding.off <= 1 for finding in findings):
         yield Advice(

@@ -15,8 +15,9 @@ from reports.logs.diagnosis import Finding
 from reports.logs.messages import TERMS
 from reports.logs.rank import Rank
 from reports.logs.words import moment
+from reports.numbers import count, signed
 from reports.series import Floats, Ints
-from reports.style import BOOKS, INK, MUTED, PAPER, TERM_STYLES, count, dress, look, signed, time_unit
+from reports.style import BOOKS, INK, MUTED, PAPER, TERM_STYLES, dress, look, time_unit
 
 _WIDTH = 6.6
 _ROW = 1.35

@@ -52,6 +52,8 @@ class Log:
     time: float = 0.0
     _stamped: bool = False
     _head: _Head | None = None
+    _begun: int | None = None
+    """The line where a server, or the first of its ranks to say so, was started."""
     _shapes: Shapes = field(default_factory=Shapes)
 
     def read(self, lines: Iterable[Line]) -> None:
@@ -111,6 +113,7 @@ class Log:
         elif text.startswith("server_args="):
             self.settings |= messages.settings_in(text)
             self.known += 1
+            self._begun = record.line
         elif text.startswith("Scheduler watchdog timeout"):
             self._crash(record, f"Hang: {text}")
         elif text.startswith("Received sigquit from a child"):
@@ -252,13 +255,14 @@ class Log:
         if rank is None:
             if len(self.ranks) >= _MOST_RANKS:
                 return None
-            rank = self.ranks[name] = Rank(name)
+            rank = self.ranks[name] = Rank(name, begun=self._begun)
         rank.moment(time)
         return rank
 
     def _begin(self, record: Record, tokens: int) -> None:
         """A scheduler has been made; one that was there before is gone."""
         self.known += 1
+        self._begun = self._begun or record.line
         old = self.ranks.get(record.rank)
         if old is not None and (old.batches or old.books or old.crash):
             old.settle()
@@ -269,7 +273,7 @@ class Log:
             self.ranks[record.rank] = Rank(record.rank, life=old.life + 1)
         rank = self._rank(record)
         if rank is not None:
-            rank.total = tokens
+            rank.total, rank.begun = tokens, record.line
 
     def _crash(self, record: Record, what: str = "") -> None:
         rank = self._rank(record)

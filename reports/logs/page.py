@@ -11,8 +11,8 @@ from reports.logs.diagnosis import Finding
 from reports.logs.drift import Drift
 from reports.logs.rank import Rank
 from reports.logs.result import Result
-from reports.logs.words import clean, moment, ranks_of, sentences, size_of
-from reports.style import count
+from reports.logs.words import checks_off, clean, moment, ranks_of, sentences, size_of
+from reports.numbers import count, rate
 
 _HEAD = ("#", "rank", "verdict", "pool", "size", "first off at line", "time", "checks off")
 _MOST = 200
@@ -71,10 +71,9 @@ def _verdicts(result: Result) -> str:
 
 
 def _rows(number: int, finding: Finding) -> str:
-    off = f"{count(finding.off)} of {count(finding.checks)}" if finding.checks else ""
     cells = (
-        number, ranks_of(finding), finding.verdict, finding.pool, size_of(finding), count(finding.line),
-        moment(finding.time), off,
+        number, ranks_of(finding), finding.verdict, finding.pool, size_of(finding), finding.line,
+        moment(finding.time), checks_off(finding),
     )  # fmt: skip
     facts = "".join(f"<li>{text(fact)}</li>" for fact in sentences(finding))
     drift = details("Drift, by what it is counted against", _drift(finding.drift)) if finding.drift else ""
@@ -83,7 +82,7 @@ def _rows(number: int, finding: Finding) -> str:
 
 
 def _drift(found: Sequence[Drift]) -> str:
-    rows = (row((f"{d.slope:+.4g}", d.unit, f"{100 * d.straightness:.1f} %", count(d.points))) for d in found)
+    rows = (row((rate(d.slope, 4), d.unit, f"{100 * d.straightness:.1f}\u202f%", count(d.points))) for d in found)
     return table(("slots", "for each", "explained by a line", "checks"), rows)
 
 

@@ -70,6 +70,8 @@ class Rank:
     shift: float = 0.0
     batches: int = 0
     total: int | None = None
+    begun: int | None = None
+    """The line of its start, or of its server's."""
     books: dict[str, Book] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
     load: Thinned[Load] = field(default_factory=lambda: Thinned(_together))

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reports.data import Cause, Outcome, Run, Verdict
-from reports.style import count
+from reports.numbers import count
 from reports.words import briefly, runs, sentence, short_verdict
 
 

@@ -22,8 +22,8 @@ def test_the_table_fits_and_something_found_is_status_1(kvledger, server_log):
     lines = out.splitlines()
     assert (status, err) == (1, "")
     assert lines[0].split() == ["rank", "verdict", "pool", "size", "line", "since", "checks", "off"]
-    assert lines[1].split() == ["TP0", "leak", "full", "-12", "4", "2026-01-01", "00:00:05", "12", "of", "12"]
-    assert any("-1 for each admitted request" in line for line in lines)
+    assert lines[1].split() == ["TP0", "leak", "full", "−12", "4", "2026-01-01", "00:00:05", "12", "of", "12"]
+    assert any("−1 for each admitted request" in line for line in lines)
     assert "what would have said more:" in lines
     assert any("a log cannot tell" in line for line in lines)
     assert max(map(len, lines)) <= 100
@@ -33,7 +33,7 @@ def test_a_clean_log_is_status_0_and_says_what_that_means(kvledger):
     Path("server.log").write_text("".join(sound()))
     status, out, _ = kvledger("log", "server.log")
     assert status == 0
-    assert out.splitlines()[1:3] == ["      clean", "    all 12 checks that state figures balance"]
+    assert out.splitlines()[1:3] == ["      clean", "    12 checks with figures, none of them off"]
 
 
 def test_json_is_one_document_and_nothing_else(kvledger, server_log):

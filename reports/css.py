@@ -14,6 +14,7 @@ h1 { font-size: 1.6rem; margin: 0 0 .25rem; }
 h2 { font-size: 1.3rem; margin: 3rem 0 .5rem; border-top: 1px solid var(--line); padding-top: 1.5rem; }
 h3 { font-size: 1.1rem; margin: 1.5rem 0 .25rem; }
 h4 { font-size: .95rem; margin: 1.25rem 0 .25rem; }
+h5 { font-size: .9rem; margin: 1rem 0 .25rem; }
 p, ul { margin: .25rem 0 .75rem; }
 a { color: inherit; }
 main > section { content-visibility: auto; contain-intrinsic-size: auto 3000px; }
@@ -44,6 +45,10 @@ th { color: var(--muted); font-weight: 600; white-space: nowrap; }
 tr.verdict td { border-bottom: 0; padding-top: .5rem; white-space: nowrap; }
 .events td:not(:nth-child(5)) { white-space: nowrap; }
 .events td:nth-child(5) { min-width: 14rem; }
+.short td:not(:last-child) { white-space: nowrap; }
+.short td:last-child { min-width: 12rem; }
+dt { margin-top: .5rem; font-size: .9rem; overflow-wrap: anywhere; }
+dd { margin: 0 0 0 1rem; font-size: .9rem; }
 tr.cause td { background: var(--soft); font-weight: 600; }
 pre { background: var(--soft); padding: .5rem .75rem; margin: .25rem 0; font-size: .8rem;
   white-space: pre-wrap; overflow-wrap: anywhere; }

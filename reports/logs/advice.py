@@ -41,7 +41,7 @@ def _advice(log: Log, findings: tuple[Finding, ...]) -> Iterator[Advice]:
     if interval != "1" and any(rank.counts[DECODES] for rank in log.lives()):
         yield Advice(
             "--decode-log-interval 1",
-            f"every decode batch instead of every {interval}th: running requests and tokens in use around the break",
+            f"every decode batch instead of every {interval}th: running requests and tokens in use, step by step",
         )
     if not log.seen[ABORTED] and log.settings.get("log_level", "info") != "debug":
         yield Advice("--log-level debug", "names each request that is aborted; at the level info aborts are not said")

@@ -46,10 +46,11 @@ class Result:
         lives = self.log.lives()
         names = sorted({rank.name for rank in lives if rank.name})
         lines = several(self.lines, "line")
+        size = f"{self.size / 1e6:.1f} MB" if self.size >= 1e6 else f"{-(-self.size // 1000)} kB"
         batches = sum(rank.batches for rank in lives)
         ranks = f", {len(names)} ranks" if len(names) > 1 else ""
         wordings = f", checks worded as in {' and '.join(sorted(self.log.forms))}" if +self.log.forms else ""
-        return f"read {lines} ({self.size / 1e6:.1f} MB){ranks}, {count(batches)} of them about batches{wordings}"
+        return f"read {lines} ({size}){ranks}, {count(batches)} of them about batches{wordings}"
 
     def to_json(self) -> dict[str, Any]:
         """As --json prints it and verdicts.json has it."""

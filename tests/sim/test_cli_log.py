@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,15 @@ def test_a_report_with_its_figures_is_left_in_the_folder(kvledger, server_log):
     assert sorted(path.name for path in Path("there/figures").glob("*.png")) == [
         "difference.png", "load-TP0.png", "terms-TP0-full.png",
     ]  # fmt: skip
+
+
+def test_what_is_known_of_a_finding_stands_outside_of_what_scrolls(kvledger, server_log):
+    kvledger("log", server_log, "--out", "there")
+    page = Path("there/report.html").read_text(encoding="utf-8")
+    tables = re.findall(r"<table.*?</table>", page)
+    assert len(tables) == 3
+    assert not any("<li>" in table or "SGLANG_" in table for table in tables)
+    assert "<h5>1: leak −12, TP0, pool full</h5><ul><li>12 of 400 missing" in page
 
 
 def test_what_a_log_says_is_escaped(kvledger):

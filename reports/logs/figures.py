@@ -113,9 +113,8 @@ def terms_figure(book: Book, clock: Clock) -> Figure:
     dress(ax)
     columns = np.array([[term or 0 for term in point.terms] for point in points], dtype=np.int64)
     x = np.array([clock.at(point.time) for point in points])
-    if len(x) == 1:
-        width = 0.06 * max(clock.at(clock.end), 1e-3)
-        x, columns = np.append(x - width, x), np.vstack([columns, columns])
+    # What the last check states is seen as well.
+    x, columns = np.append(x, x[-1] + 0.03 * max(clock.at(clock.end), 1e-3)), np.vstack([columns, columns[-1:]])
     total = points[-1].total
     floor = _floor(columns, total)
     _stack(ax, x, columns, floor)

@@ -44,10 +44,9 @@ def page(result: Result, drawings: Mapping[str, Sequence[tuple[str, str]]]) -> s
 
 def _said(finding: Finding) -> str:
     size = f" {size_of(finding)}" if finding.size else ""
-    sure = "" if finding.sure else " (suspected)"
     told = list(islice(sentences(finding), 3))
     return (
-        f'<li class="bad"><b>{text(finding.verdict)}{text(size)}</b>{sure} in the pool {text(finding.pool)}'
+        f'<li class="bad"><b>{text(finding.verdict)}{text(size)}</b> in the pool {text(finding.pool)}'
         f"{text(f' of {ranks_of(finding)}' if ranks_of(finding) else '')}: {text(told[0])}."
         f'<br><span class="from">{text("; ".join(told[1:]))}</span></li>'
     )

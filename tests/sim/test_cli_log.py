@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from helpers.loglines import leaking, sound
+from helpers.loglines import busy, leaking, sound
 
 pytestmark = pytest.mark.usefixtures("place")
 
@@ -64,6 +64,13 @@ def test_what_is_known_of_a_finding_stands_outside_of_what_scrolls(kvledger, ser
     assert len(tables) == 3
     assert not any("<li>" in table or "SGLANG_" in table for table in tables)
     assert "<h5>1: leak −12, TP0, pool full</h5><ul><li>12 of 400 missing" in page
+
+
+def test_what_is_suspected_is_said_once(kvledger):
+    Path("server.log").write_text(busy(1) + busy(2, -2))
+    kvledger("log", "server.log", "--out", "there")
+    said = Path("there/report.html").read_text(encoding="utf-8").partition("</ul>")[0]
+    assert said.count("(suspected)") == 1
 
 
 def test_what_a_log_says_is_escaped(kvledger):

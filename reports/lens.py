@@ -253,7 +253,7 @@ def _label(
     for at, row in enumerate(rows):
         if row is not None:
             text = f"p {row.p}  c {row.c}  a {row.a}" + (f"  e {row.e}" if windowed else "")
-            ax.text(1, at, text, transform=_beside(ax, _CURSOR_POINTS), va="center", fontsize=7)
+            ax.text(1, at, text, transform=_beside(ax, _CURSOR_POINTS), va="center", fontsize=7.5)
     for at, (one, two) in enumerate(pairwise(steps)):
         if two.event > one.event + 1:
             ax.axhline(at + 0.5, color=MUTED, linewidth=0.8, linestyle=(0, (2, 2)))

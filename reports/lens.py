@@ -17,7 +17,7 @@ from reports.data import Run, Verdict
 from reports.marks import Mark, mark_handles, marks_of
 from reports.moments import Moment, Row, Step
 from reports.shapes import Box, boxes
-from reports.style import INK, MUTED, PAPER, TERM_STYLES, TermStyle, count, look
+from reports.style import INK, MUTED, PAPER, TERM_STYLES, TermStyle, count, look, reserved
 from reports.words import size_of
 
 _WIDTH = 7.2
@@ -35,8 +35,8 @@ _PARTS = {
     "protected": TERM_STYLES["protected"],
     "in use": TERM_STYLES["uncached"],
     "held": TERM_STYLES["session_held"],
-    "in use, reserved": TermStyle(TERM_STYLES["uncached"].color, "", 0.35),
-    "held, reserved": TermStyle(TERM_STYLES["session_held"].color, "", 0.35),
+    "in use, reserved": reserved(TERM_STYLES["uncached"]),
+    "held, reserved": reserved(TERM_STYLES["session_held"]),
 }
 _FRAMES: dict[str, tuple[Literal["-", ":"], str]] = {
     "named": ("-", "names a slot of the cause"),
@@ -82,7 +82,7 @@ def lens_figure(run: Run, moment: Moment, events: Mapping[int, Mapping[str, Any]
 
 def _handles(present: set[str], framed: set[str], evicted: bool) -> list[Patch | Line2D]:
     handles: list[Patch | Line2D] = [
-        Patch(facecolor=s.color, alpha=s.alpha, hatch=s.hatch, edgecolor=INK, linewidth=0, label=_SAID[part])
+        Patch(facecolor=s.color, hatch=s.hatch, edgecolor=s.line or INK, linewidth=_edge(s), label=_SAID[part])
         for part, s in _PARTS.items()
         if part in present
     ]
@@ -175,8 +175,14 @@ def _draw_bars(ax: Axes, rows: Sequence[Row | None]) -> set[str]:
             found.setdefault(part, []).append((first, at + _HALF, last, at - _HALF))
     for part, drawn in found.items():
         style = _PARTS[part]
-        boxes(ax, drawn, face=style.color, hatch=style.hatch, alpha=style.alpha, zorder=2).set_label(f"_{part}")
+        patch = boxes(ax, drawn, face=style.color, hatch=style.hatch, edge=style.line, width=_edge(style), zorder=2)
+        patch.set_label(f"_{part}")
     return set(found)
+
+
+def _edge(style: TermStyle) -> float:
+    """What is only lines has an edge, too."""
+    return 0.8 if style.line else 0.0
 
 
 def frames_of(

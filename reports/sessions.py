@@ -39,8 +39,8 @@ _LOOKS = {
     "open": (TermStyle(MUTED, ""), 0.06),
     "turn": (TermStyle(MUTED, ""), 0.06),
     "held": (TERM_STYLES["session_held"], 0.34),
-    "queued": (TermStyle(MUTED, "", 0.35), 0.34),
-    "decode": (TermStyle(TERM_STYLES["uncached"].color, "", 0.55), 0.62),
+    "queued": (TermStyle(MUTED, ""), 0.34),
+    "decode": (TermStyle(TERM_STYLES["uncached"].color, ""), 0.62),
     "prefill": (TERM_STYLES["uncached"], 0.62),
     "retracted": (TermStyle(PAPER, "xxxx"), 0.62),
 }

@@ -91,10 +91,11 @@ def _dress(ax: Axes, slots: SlotMap, shown: Grid) -> None:
     name, unit = _NAMES[slots.pool]
     low, high = float(shown.slots[0]), float(shown.slots[-1])
     last = min(high, slots.first + slots.total) - 1
-    span = f"{count(low)} to {count(last)}" if last > low else count(low)
+    many = last > low
+    span = f"{count(low)} to {count(last)}" if many else count(low)
     words = [f"{name}: {count(slots.total)} {unit}{'s' if slots.total > 1 else ''}"]
     if last - low + 1 < slots.total:
-        words.append(f"{span} shown, the others were never used")
+        words.append(f"only {unit}{'s' if many else ''} {span} {'were' if many else 'was'} ever used")
     elif low:
         words.append(f"numbered {span}")
     if slots.page > 1:

@@ -7,6 +7,7 @@ import pytest
 from helpers.looked import DOUBLE, FREE, HELD, IN_USE, NOBODY, look_inside, save_slots
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.colors import to_rgba
 from matplotlib.patches import PathPatch
 
 from reports import ReportError
@@ -204,7 +205,7 @@ def test_the_figure_draws_each_class_where_it_is(scenario_of_four: Path) -> None
 def test_the_figure_says_which_slots_it_shows(scenario_of_four: Path) -> None:
     folder = look_inside(scenario_of_four / "leak")
     full, rows = slotmap_figure(read_run(folder), read_slots(folder / "slots.npz")).axes
-    assert full.get_title(loc="left") == "full pool: 40 slots, 1 to 33 shown, the others were never used"
+    assert full.get_title(loc="left") == "full pool: 40 slots, only slots 1 to 33 were ever used"
     assert rows.get_title(loc="left") == "rows: 1 row, numbered 1"
     assert [tick.get_text() for tick in rows.get_yticklabels()] == ["1"]
 
@@ -248,4 +249,4 @@ def test_a_picture_has_the_colours_of_its_cells(tmp_path: Path, make_story, save
     shown = grid(read_slots(folder / "slots.npz")["full"], 401.0, wide=wide, high=high).codes.T
     assert len(np.unique(pixels.reshape(-1, 4), axis=0)) == 5
     assert (pixels[shown == FREE][:, 3] < 128).all()
-    assert (pixels[shown == IN_USE] == (230, 159, 0, 255)).all()
+    assert (pixels[shown == IN_USE] == tuple(round(255 * part) for part in to_rgba(OWNER_STYLES["in use"].color))).all()

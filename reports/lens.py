@@ -16,6 +16,7 @@ from matplotlib.transforms import ScaledTranslation, Transform
 from reports.data import Run, Verdict
 from reports.marks import Mark, mark_handles, marks_of
 from reports.moments import Moment, Row, Step
+from reports.rows import MOST_NAMED, frames_of, named, names_in, parts_of, row_of, slots_named, trimmed
 from reports.shapes import Box, boxes
 from reports.style import INK, MUTED, PAPER, TERM_STYLES, TermStyle, count, look, reserved
 from reports.words import size_of
@@ -26,11 +27,9 @@ _EDGES_POINTS = 118.0
 _WHOLE = 160
 _BEFORE = 32
 _LABEL_CHARACTERS = 30
-_MOST_NAMED = 3
 _SIGN_POINTS = 9.0
 _CURSOR_POINTS = 32.0
 _HALF = 0.36
-_CLOSED = " (closed)"
 _PARTS = {
     "protected": TERM_STYLES["protected"],
     "in use": TERM_STYLES["uncached"],
@@ -55,8 +54,8 @@ _SAID = {
 def lens_figure(run: Run, moment: Moment, events: Mapping[int, Mapping[str, Any]]) -> Figure:
     """A bar for each event, positions of the row from left to right; `events` are those of events.jsonl."""
     verdicts = [(n + 1, run.outcome.verdicts[n]) for n in moment.verdicts if n < len(run.outcome.verdicts)]
-    who = _named(moment, [verdict for _, verdict in verdicts])
-    steps = _trimmed(moment, who)
+    who = named(moment, [verdict for _, verdict in verdicts])
+    steps = trimmed(moment, who)
     figure = Figure(figsize=(_WIDTH, (_STEP_POINTS * len(steps) + _EDGES_POINTS) / 72), layout="constrained")
     ax = figure.subplots()
     rows = [row_of(step, who) for step in steps]
@@ -64,7 +63,7 @@ def lens_figure(run: Run, moment: Moment, events: Mapping[int, Mapping[str, Any]
     left, right = _span(rows, faulty)
     ax.set_xlim(left, right)
     ax.set_ylim(len(steps) - 0.4, -0.6)
-    _dress(ax, _title(moment, who, rows, verdicts), _slots_named(rows, steps, faulty, moment.event))
+    _dress(ax, _title(moment, who, rows, verdicts), slots_named(rows, steps, faulty, moment.event))
     present = _draw_bars(ax, rows)
     framed = _draw_frames(ax, rows, steps, faulty, moment.event)
     evicted = _draw_cursor(ax, rows)
@@ -95,40 +94,6 @@ def _handles(present: set[str], framed: set[str], evicted: bool) -> list[Patch |
     return handles
 
 
-def whose(row: Row) -> str:
-    """The session, open or closed, else the request."""
-    return (row.session or row.request or "").removesuffix(_CLOSED)
-
-
-def names_in(moment: Moment) -> list[str]:
-    """Whose rows there are, in order of appearance."""
-    return list(dict.fromkeys(whose(row) for step in moment.steps for row in step.rows))
-
-
-def row_of(step: Step, who: str) -> Row | None:
-    """The row of one of them after a step; the one that a turn runs in, if there are two."""
-    rows = [row for row in step.rows if whose(row) == who]
-    return min(rows, key=lambda row: row.request is None, default=None)
-
-
-def _named(moment: Moment, verdicts: Sequence[Verdict]) -> str:
-    """The session or request that the verdicts name, if its row is there, else whoever comes first."""
-    names = names_in(moment)
-    for verdict in verdicts:
-        for about in (verdict.cause, verdict):
-            for name in (about.session, about.request) if about is not None else ():
-                if name in names:
-                    return str(name)
-    return names[0] if names else ""
-
-
-def _trimmed(moment: Moment, who: str) -> list[Step]:
-    """The steps from shortly before the first in which the row is there."""
-    there = [n for n, step in enumerate(moment.steps) if row_of(step, who) is not None]
-    first = max(0, there[0] - 1) if there else 0
-    return list(moment.steps[first:])
-
-
 def _span(rows: Sequence[Row | None], faulty: set[int]) -> tuple[float, float]:
     """All positions of a short row; of a long one those around the fault, or around its end."""
     there = [row for row in rows if row is not None]
@@ -155,17 +120,10 @@ def _title(
     moment: Moment, who: str, rows: Sequence[Row | None], verdicts: Sequence[tuple[int, Verdict]]
 ) -> str:
     numbers = sorted({row.row for row in rows if row is not None and row.row is not None})
-    about = "; ".join(f"{number}: {v.verdict} {size_of(v)}" for number, v in verdicts[:_MOST_NAMED])
+    about = "; ".join(f"{number}: {v.verdict} {size_of(v)}" for number, v in verdicts[:MOST_NAMED])
     more = len(names_in(moment)) - 1
     others = f" ({count(more)} more row{'s' if more > 1 else ''} named, not shown)" if more > 0 else ""
     return f"row {', '.join(map(str, numbers))} of {who}, around the cause of {about}{others}"
-
-
-def parts_of(row: Row) -> list[tuple[str, int, int]]:
-    """Which positions are whose: part, first, one after the last."""
-    name = "held" if row.request is None else "in use"
-    parts = [("protected", 0, row.p), (name, row.p, row.c), (f"{name}, reserved", max(row.c, row.p), row.a)]
-    return [(part, first, last) for part, first, last in parts if last > first]
 
 
 def _draw_bars(ax: Axes, rows: Sequence[Row | None]) -> set[str]:
@@ -185,28 +143,6 @@ def _edge(style: TermStyle) -> float:
     return 0.8 if style.line else 0.0
 
 
-def frames_of(
-    rows: Sequence[Row | None], steps: Sequence[Step], faulty: set[int], cause: int
-) -> list[tuple[str, int, int, int]]:
-    """Positions that name a slot of the cause, and at the cause those that no longer do: kind, bar, first, end."""
-    found = []
-    before: set[int] = set()
-    for at, (step, row) in enumerate(zip(steps, rows, strict=True)):
-        named = {n for n, slot in enumerate(row.slots) if slot in faulty} if row is not None else set()
-        found += [("named", at, first, end) for first, end in _stretches(named)]
-        if step.event == cause:
-            found += [("lost", at, first, end) for first, end in _stretches(before - named)]
-        before = named
-    return found
-
-
-def _stretches(numbers: set[int]) -> list[tuple[int, int]]:
-    ordered = sorted(numbers)
-    breaks = [n for n, (a, b) in enumerate(pairwise(ordered), start=1) if b != a + 1]
-    bounds = [0, *breaks, len(ordered)]
-    return [(ordered[a], ordered[b - 1] + 1) for a, b in pairwise(bounds)] if ordered else []
-
-
 def _draw_frames(
     ax: Axes, rows: Sequence[Row | None], steps: Sequence[Step], faulty: set[int], cause: int
 ) -> set[str]:
@@ -217,28 +153,6 @@ def _draw_frames(
             patch = boxes(ax, drawn, face="none", edge=INK, width=1.4, zorder=5, linestyle=style, clip_on=False)
             patch.set_label(f"_{kind}")
     return {kind for kind, *_ in found}
-
-
-def _slots_named(
-    rows: Sequence[Row | None], steps: Sequence[Step], faulty: set[int], cause: int
-) -> str:
-    """Which slots the frames at the cause are about."""
-    words = []
-    for kind, at, first, end in frames_of(rows, steps, faulty, cause):
-        if steps[at].event == cause:
-            old = _range(rows[at - 1] if kind == "lost" else rows[at], first, end)
-            new = f" → {_range(rows[at], first, end) or 'none'}" if kind == "lost" else ""
-            place = f"position {first}" if end == first + 1 else f"positions {first} to {end - 1}"
-            words.append(f"{place}: slot {old}{new}")
-    return "; ".join(words[:_MOST_NAMED]) + ("; …" if len(words) > _MOST_NAMED else "")
-
-
-def _range(row: Row | None, first: int, end: int) -> str:
-    """The slots at these positions."""
-    slots = row.slots[first:end] if row is not None else ()
-    if len(slots) > 1:
-        return f"{slots[0]} to {slots[-1]}" if slots[-1] - slots[0] == len(slots) - 1 else f"{slots[0]}, …"
-    return str(slots[0]) if slots else ""
 
 
 def _draw_cursor(ax: Axes, rows: Sequence[Row | None]) -> bool:

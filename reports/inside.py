@@ -8,10 +8,11 @@ from typing import NamedTuple
 from matplotlib.figure import Figure
 
 from reports.data import Run
-from reports.lens import lens_figure, names_in
+from reports.lens import lens_figure
 from reports.lives import read_deeds, read_lives
 from reports.log import events_at
 from reports.moments import Moment
+from reports.rows import names_in
 from reports.sessions import sessions_figure
 from reports.slotmap import slotmap_figure
 from reports.slots import read_slots

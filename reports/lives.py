@@ -39,6 +39,12 @@ class Life:
     rank: list[int] = field(default_factory=list)
     requests: set[str] = field(default_factory=set)
     closed: int | None = None
+    session: bool = True
+
+    def lasts(self, end: float) -> float:
+        """For how many events there was anything of it."""
+        stops = [*self.event[1:], end]
+        return sum(b - a for a, b, rank in zip(self.event, stops, self.rank, strict=True) if rank)
 
     def busy(self, end: float) -> float:
         """For how many events a request of it was past waiting for its first prefill."""
@@ -54,7 +60,7 @@ def read_lives(path: Path) -> list[Life]:
     now: dict[tuple[str, str], dict[str | None, int]] = {}
     for event, _, request, session, state in read_changes(path, _as_far_as_it_goes):
         key = ("session", session) if session is not None else ("request", str(request))
-        life = lives.setdefault(key, Life(key[1]))
+        life = lives.setdefault(key, Life(key[1], session=session is not None))
         states = now.setdefault(key, {})
         if state in ENDS:
             states.pop(request, None)

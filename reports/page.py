@@ -15,6 +15,7 @@ from reports.numbers import count
 from reports.stepper import script, steppers, style
 from reports.svg import on_one_page
 from reports.tables import operations_table, options, verdict_table
+from reports.terms import EXACT
 from reports.words import briefly, pool_verdict, sentence, short_verdict
 
 _DIFFERENCE = (
@@ -32,6 +33,7 @@ OVERVIEW_FROM = 4
 _MOST_UNMET = 3
 _OVERVIEW = "The verdicts of all runs; in a cell every kind that was found, its colour is that of the worst."
 _TERMS = "The five terms of the full pool after each event, stacked against the pool's size."
+_MEANS = " Of a long run an area is the mean of each column; the lines keep every extreme."
 
 
 def page(scenarios: Sequence[Scenario], drawings: Mapping[str, str]) -> str:
@@ -127,6 +129,8 @@ def _pool(scenario: Scenario, pool: str, drawings: Mapping[str, str]) -> str:
     )
     head = "" if len(scenario.pools) == 1 else f"<h3>{text(_POOLS[pool])}</h3>\n"
     about = _TERMS if pool == "full" else f"The five terms of the pool {pool}."
+    if any(len(run.series) > EXACT for run in scenario.on(pool)):
+        about += _MEANS
     return (
         f"{head}{figure(drawings[drawing_name(scenario, pool=pool)], _DIFFERENCE, kind='wide')}\n"
         f'<p class="from">{text(about)}</p><div class="pair">{pairs}</div>'

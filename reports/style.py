@@ -25,25 +25,27 @@ ON_BRIGHT = "#000000"
 """Text on one of the bright colours, which are the same in light and dark."""
 
 BOOKS = "#d55e00"
-TRUTH = "#cc79a7"
+TRUTH = "#bf78d0"
 
 
 @dataclass(frozen=True)
 class TermStyle:
-    """How one term is filled, everywhere; the hatch carries it without colour."""
+    """How one term is filled, everywhere; the hatch carries it without colour, in a colour of its own or in ink."""
 
     color: str
     hatch: str
     alpha: float = 1.0
+    line: str | None = None
 
 
 TERM_STYLES = {
-    "available": TermStyle("#56b4e9", "", 0.3),
-    "evictable": TermStyle("#f0e442", "||||"),
+    "available": TermStyle("#279ecf", "", 0.45),
+    "evictable": TermStyle("#756a00", "||||"),
     "protected": TermStyle("#009e73", ""),
     "session_held": TermStyle("#0072b2", "////"),
-    "uncached": TermStyle("#e69f00", "\\\\\\\\"),
+    "uncached": TermStyle("#d07c00", "\\\\\\\\"),
 }
+"""The same in light and dark: each stands out from white and from black, and from the others whatever the eye."""
 
 OWNER_STYLES = {
     "free": TERM_STYLES["available"],
@@ -78,6 +80,11 @@ _RC: Any = {
     "axes.facecolor": PAPER,
     "savefig.facecolor": PAPER,
 }
+
+
+def reserved(style: TermStyle) -> TermStyle:
+    """Of an account what is allocated and not yet written: its colour as lines on paper."""
+    return TermStyle(PAPER, "||||", line=style.color)
 
 
 @contextmanager

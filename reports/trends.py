@@ -24,7 +24,7 @@ _DOT = 10.0
 _NAME_CHARACTERS = 30
 _LOOKS = tuple(
     zip(
-        ("#0072b2", BOOKS, "#009e73", TRUTH, "#e69f00"),
+        ("#0072b2", BOOKS, "#009e73", TRUTH, "#756a00"),
         ("o", "s", "^", "D", "v"),
         ("-", "--", "-.", ":", "-"),
         strict=True,

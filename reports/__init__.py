@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from reports.errors import ReportError
+
+if TYPE_CHECKING:
+    from reports.data import Outcome
 
 __all__ = ["ReportError", "build", "runs"]
 
@@ -22,8 +26,9 @@ def build(paths: Sequence[Path], out: Path | None = None, jobs: int = 1) -> Path
     return write(paths, out, jobs)
 
 
-def runs(paths: Sequence[Path]) -> list[tuple[Path, str]]:
-    """The folder and the engine of every run that such paths name."""
-    from reports.find import find
+def runs(paths: Sequence[Path]) -> list[tuple[Path, Outcome]]:
+    """The folder of every run that such paths name, and what it came to."""
+    from reports.data import read_outcome
+    from reports.find import run_folders
 
-    return [(run.folder, run.outcome.engine) for scenario in find(paths) for run in scenario.runs]
+    return [(folder, read_outcome(folder)[2]) for folder in run_folders(paths)]

@@ -86,6 +86,11 @@ class Outcome(_Record):
     expected: Any = ()
     unmet: tuple[str, ...] = ()
 
+    @property
+    def broken_off(self) -> str | None:
+        """What is said of it if something ended the run before its time."""
+        return next((line for line in self.unmet if line.startswith("the run was broken off")), None)
+
 
 class _Document(_Record):
     scenario: str

@@ -30,13 +30,18 @@ class Scenario:
 
 def find(paths: Sequence[Path]) -> tuple[Scenario, ...]:
     """Read every run under these paths, grouped by scenario, in the order given."""
-    runs = [read_run(folder) for path in paths for folder in folders(path, is_run, "verdicts.json and series.npz")]
+    runs = [read_run(folder) for folder in run_folders(paths)]
     if not runs:
         raise ReportError("no folder was given; name one that `kvledger run --out` wrote")
     groups: dict[str, list[Run]] = {}
     for run in runs:
         groups.setdefault(run.scenario, []).append(run)
     return tuple(Scenario(name, _told_apart(group)) for name, group in groups.items())
+
+
+def run_folders(paths: Sequence[Path]) -> list[Path]:
+    """The folders of all runs under these paths."""
+    return [folder for path in paths for folder in folders(path, is_run, "verdicts.json and series.npz")]
 
 
 def folders(path: Path, holds: Callable[[Path], bool], what: str) -> list[Path]:

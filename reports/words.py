@@ -20,7 +20,6 @@ _MEANING = {
     "stuck": "work waits and nothing can run",
     "crash": "the scheduler raised",
 }
-BROKEN_OFF = "the run was broken off"
 _OWNED = ("leak", "double-free", "alias", "silent")
 
 
@@ -32,7 +31,7 @@ def meaning(verdict: str) -> str:
 def short_verdict(outcome: Outcome) -> str:
     """A few words for a title: kinds with sizes, or clean."""
     if not outcome.verdicts:
-        if any(line.startswith(BROKEN_OFF) for line in outcome.unmet):
+        if outcome.broken_off is not None:
             return "broken off"
         return "clean" if outcome.checks else "not audited"
     kinds: dict[str, int] = {}
@@ -52,9 +51,9 @@ def sentence(outcome: Outcome) -> str:
     """The first thing that a report says of a variant."""
     if not outcome.verdicts and not outcome.checks:
         return f"not audited: nothing is known of {count(outcome.events)} events but that none crashed."
-    broken = next((line for line in outcome.unmet if line.startswith(BROKEN_OFF)), None)
-    if not outcome.verdicts and broken is not None:
-        return f"{broken}, after event {count(outcome.events)}; up to there the books balance and nothing is lost."
+    if not outcome.verdicts and outcome.broken_off is not None:
+        text = f"{outcome.broken_off}, after event {count(outcome.events)}"
+        return f"{text}; up to there the books balance and nothing is lost."
     if not outcome.verdicts:
         return (
             f"clean: the books balance and nothing is lost, in all {count(outcome.events)} events"

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
+import signal
 import sys
+import threading
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -24,6 +27,29 @@ LISTS = ("releases", "fixes", "policies", "scenarios")
 _OUTPUT_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 
 
+class Terminated(KeyboardInterrupt):
+    """SIGTERM: ends a command as Ctrl-C does."""
+
+
+def _terminate(number: int, frame: object) -> NoReturn:
+    raise Terminated
+
+
+@contextlib.contextmanager
+def _sigterm_like_ctrl_c() -> Iterator[None]:
+    """Unless whoever has started us, or embeds us, wants something else of SIGTERM."""
+    ours = threading.current_thread() is threading.main_thread()
+    if not ours or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, _terminate)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+@_sigterm_like_ctrl_c()
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit status."""
     try:
@@ -37,8 +63,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(end.code or 0)
     except InputError as error:
         return _say(str(error), 2)
-    except KeyboardInterrupt:
-        return _say("stopped; what was written so far is complete", 130)
+    except KeyboardInterrupt as stop:
+        return _say("stopped; what was written so far is complete", 143 if isinstance(stop, Terminated) else 130)
     except BrokenPipeError:
         # Whoever read our output has gone.
         _forget_output()

@@ -33,7 +33,7 @@ from sim.scenario.model import (
     Until,
 )
 
-Ending = Literal["done", "until", "stuck", "crash", "limit"]
+Ending = Literal["done", "until", "stuck", "crash", "limit", "broken off"]
 
 PATIENCE = 64
 """Iterations without progress after which a scheduler that runs nothing waits for a message."""

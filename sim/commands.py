@@ -27,10 +27,8 @@ def run(args: Namespace) -> int:
         raise InputError(f"--release: {choice.spec} is the release that it is; leave --release out, or --engine")
     from sim.engines.select import Engines
     from sim.progress import Progress
-    from sim.record import prepare
     from sim.run import Options, run_paths
 
-    prepare(args.out)
     options = Options(
         out=args.out,
         release=args.release,
@@ -52,14 +50,15 @@ def run(args: Namespace) -> int:
     try:
         with Engines(choice) as engines:
             args.engine_name = engines.name
-            for _, result in run_paths(args.paths, options, watch, engines, left_out.append):
+            for _, result in run_paths(args.paths, options, watch, engines, left_out.append, results.append):
                 results.append(result)
                 showing.look_inside(result.folder, engines, args.policy, progress)
     except KeyboardInterrupt:
         progress.clear()
-        _conclude(results, args, left_out, report=False)
-        if results and not args.json:
-            print("stopped: whatever would have come next was not run")
+        if results:
+            _conclude(results, args, left_out, report=False)
+            if not args.json:
+                print("stopped: whatever would have come next was not run")
         raise
     progress.clear()
     status = _conclude(results, args, left_out, report=True)

@@ -76,8 +76,9 @@ def _cut_back(path: Path, window: int = 1 << 20) -> None:
 class Recorder:
     """Writes one run into one folder, event by event.
 
-    Iterations are noted as tuples and formatted by hand, a batch at a time: with `dumps` in every iteration
-    the log would cost more than half a decode step, see the benchmark `event-log`.
+    `written` is the last event that has been. Iterations are noted as tuples and formatted by hand, a batch at a
+    time: with `dumps` in every iteration the log would cost more than half a decode step, see the benchmark
+    `event-log`.
     """
 
     def __init__(self, folder: Path, header: dict[str, Any], sizes: Mapping[str, int]) -> None:
@@ -85,6 +86,7 @@ class Recorder:
         self._sizes = sizes
         self._series = Series(pools=len(sizes))
         self._noted: list[Note] = []
+        self.written = 0
         prepare(folder)
         self._events = Lines(folder / "events.jsonl")
         self._ops = Lines(folder / "ops.jsonl")
@@ -180,6 +182,7 @@ class Recorder:
 
     def _count(self, note: Note) -> None:
         event, now, iteration, _, terms, (lost, extra), running, waiting, _, others = note
+        self.written = event
         if terms is not None:
             claimed = (terms.available, terms.evictable, terms.protected, terms.session_held, terms.uncached)
             delta = sum(claimed) - terms.total

@@ -13,7 +13,7 @@ from sim.engines.sglang.source import by_number
 from sim.errors import InputError
 from sim.fitting import misfit
 from sim.folders import scenario_files
-from sim.record import folder_of, write_whole
+from sim.record import folder_of, prepare, write_whole
 from sim.result import LeftOut, Result
 from sim.scenario import ScenarioError, load
 from sim.scenario.errors import choose
@@ -80,10 +80,12 @@ def run_paths(
     notice: Callable[[str, int, int], Notice | None] | None = None,
     engines: Engines | None = None,
     left_out: Callable[[LeftOut], None] | None = None,
+    broken: Callable[[Result], None] | None = None,
 ) -> Iterator[tuple[Scenario, Result]]:
     """Run every variant of every scenario; `notice(name, number, how many)` gives what watches one run.
 
-    Variants that the engine cannot run are told to `left_out`.
+    Variants that the engine cannot run are told to `left_out`, what a run has come to that is broken off to `broken`.
+    Nothing is written before all is known to be right.
     """
     scenarios = load_all(paths, card_memory(options.device))
     engines = engines or Engines()
@@ -91,6 +93,8 @@ def run_paths(
     if options.variant is not None and not plan:
         names = dict.fromkeys(name for s in scenarios for name in s.variants)
         raise InputError(f"--variant {options.variant}: no scenario has it; {choose(options.variant, names)}")
+    if options.out is not None:
+        prepare(options.out)
     for number, (scenario, variant) in enumerate(plan):
         reason = misfit(_identity(scenario, variant, options), engines, options.revert)
         if reason is None and engines.real and engines.release is None:
@@ -101,7 +105,7 @@ def run_paths(
                 left_out(LeftOut(scenario=scenario.name, variant=variant.name, reason=reason))
             continue
         watch = notice(f"{scenario.name} {variant.name}", number, len(plan)) if notice is not None else None
-        yield scenario, run_variant(scenario, variant, options, watch, engines)
+        yield scenario, run_variant(scenario, variant, options, watch, engines, broken)
 
 
 def _on(engines: Engines, variants: Iterable[Variant]) -> Iterator[Variant]:
@@ -147,8 +151,12 @@ def run_variant(
     options: Options | None = None,
     notice: Notice | None = None,
     engines: Engines | None = None,
+    broken: Callable[[Result], None] | None = None,
 ) -> Result:
-    """Run one variant to its end and judge it; with `options.out`, leave its folder there."""
+    """Run one variant to its end and judge it; with `options.out`, leave its folder there.
+
+    What it has come to when something breaks it off is told to `broken`.
+    """
     from sim.clock import Clock
     from sim.expectations import Points, entry_to_json, unmet_verdicts
     from sim.injections import Injections
@@ -160,7 +168,7 @@ def run_variant(
     place = "" if options.release or options.revert or options.add else str(variant.place)
     with (
         blaming(options.policy),
-        Stage(identity, variant.config, folder, place, engines, blames=options.blames) as stage,
+        Stage(identity, variant.config, folder, place, engines, blames=options.blames, broken=broken) as stage,
     ):
         if folder is not None:
             write_whole(folder / "scenario.yaml", scenario.source_text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib import metadata
@@ -136,7 +136,7 @@ def make_remote(
 class Stage:
     """One run being made: closes its files whatever ends it.
 
-    `blames`: what a user's policy breaks is a crash, as of a release; otherwise it is raised.
+    `blames`: what a user's policy breaks is a crash, as of a release, not raised; `broken` is told of a run broken off.
     """
 
     def __init__(
@@ -148,6 +148,7 @@ class Stage:
         engines: Engines | None = None,
         *,
         blames: bool = False,
+        broken: Callable[[Result], None] | None = None,
     ) -> None:
         self.identity = identity
         self.folder = folder
@@ -169,6 +170,7 @@ class Stage:
         blame = partial(policy_crash, policy=identity.policy) if blames else None
         self.driver = Driver(self.engine, self.auditor, self.recorder, blame=blame)
         self._lone: list[Verdict] = []
+        self._broken = broken
 
     def __enter__(self) -> Stage:
         return self
@@ -180,7 +182,11 @@ class Stage:
             with contextlib.suppress(InputError):
                 self.recorder.close()
             with contextlib.suppress(InputError):
-                self._write(self._result("done", unmet=(f"the run was broken off: {type(error).__name__}",)))
+                unmet = (f"the run was broken off: {type(error).__name__}",)
+                result = replace(self._result("broken off", unmet=unmet), events=self.recorder.written)
+                self._write(result)
+                if self._broken is not None:
+                    self._broken(result)
 
     @property
     def verdicts(self) -> Sequence[Verdict]:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sim.errors import InputError
 
 if TYPE_CHECKING:
+    from reports.data import Outcome
     from sim.engines.select import Engines
     from sim.progress import Progress
 
@@ -25,7 +26,10 @@ def report(args: Namespace) -> int:
 
     progress = Progress(sys.stderr)
     try:
-        for folder, engine in _runs(args.dirs):
+        for folder, outcome in _runs(args.dirs):
+            engine = outcome.engine
+            if outcome.broken_off is not None:
+                print(f"{folder}: the run was broken off; shown up to event {outcome.events}", file=sys.stderr)
             if not looked_inside(folder):
                 choice = Choice(spec=engine.replace(" ", "=="), cache=args.cache, path=args.sglang_src)
                 with Engines(Choice() if engine == MODEL else choice) as engines:
@@ -36,11 +40,11 @@ def report(args: Namespace) -> int:
     return 0
 
 
-def _runs(paths: list[Path]) -> list[tuple[Path, str]]:
-    """The folders of the runs that these paths name, each with its engine."""
+def _runs(paths: list[Path]) -> list[tuple[Path, Outcome]]:
+    """The folders of the runs that these paths name, each with what it came to."""
     from reports import runs
 
-    found: list[tuple[Path, str]] = _reported(runs, paths)
+    found: list[tuple[Path, Outcome]] = _reported(runs, paths)
     return found
 
 

@@ -69,7 +69,7 @@ def _blocks(result: Result, verbose: bool) -> Iterator[tuple[Row, list[str]]]:
         (_row(result, v), [_cause(v), v.message] if verbose and v.message else [_cause(v)]) for v in shown
     ]
     if not rows:
-        word = "clean" if result.ending not in ("limit", "stuck") else result.ending
+        word = "clean" if result.ending not in ("limit", "stuck", "broken off") else result.ending
         figures = ("", "", str(result.events), str(result.iterations), "")
         rows = [((result.scenario, result.variant, word, *figures), [])]
     rest = len(result.verdicts) - len(shown)

@@ -56,6 +56,8 @@ def read_source(folder: Path, say: Say) -> Source:
         place = folder.resolve()
         return Source(folder, place.parent.name, place.name, (), None, end, say)
     scenario, variant, outcome = read_outcome(folder)
+    if outcome.broken_off is not None:
+        say(f"{folder}: the run was broken off; exported up to event {outcome.events}")
     changes = [f"without {number}" for number in outcome.reverted] + [f"with {number}" for number in outcome.added]
     labels = (outcome.engine, outcome.release, *changes)
     return Source(folder, scenario, variant, labels, outcome.verdicts, end, say)

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from sim.bench.load import drawn_iteration, per_iteration, steady, timeout_cost, unaudited, with_all_pools
+from sim.bench.load import drawn_iteration, per_iteration, recorded, steady, timeout_cost, unaudited, with_all_pools
 from sim.bench.logs import counting_cost, log_cost, write_log
+from sim.retrace import retrace
 
 ROUNDS = 5
 WIDTH = 74
@@ -119,6 +120,30 @@ def event_log() -> Iterator[Figure]:
         )
 
 
+def inside() -> Iterator[Figure]:
+    """Looking inside a run that was written down against the run."""
+    iterations = 40_000
+    with tempfile.TemporaryDirectory() as folder:
+        out = Path(folder)
+        run, look = least(partial(_run_cost, out, iterations), partial(_look_cost, out), rounds=3)
+    yield Figure(
+        name="looking inside a run / the run, 40 000 iterations", ratio=look / run, bound=1.5,
+        note=f"{run:.1f} → {look:.1f} s",
+    )  # fmt: skip
+
+
+def _run_cost(out: Path, iterations: int) -> float:
+    start = time.process_time()
+    recorded(out, iterations, audit="idle")
+    return time.process_time() - start
+
+
+def _look_cost(out: Path) -> float:
+    start = time.process_time()
+    retrace(out)
+    return time.process_time() - start
+
+
 def sessions() -> Iterator[Figure]:
     """Idle open sessions must not cost anything per event."""
     yield _compared(
@@ -196,6 +221,6 @@ def _wall(command: list[str]) -> float:
 
 
 CASES: tuple[Callable[[], Iterator[Figure]], ...] = (
-    iterations, all_pools, fuzzing, checks, event_log, sessions, pool_size, memory, logs,
+    iterations, all_pools, fuzzing, checks, event_log, inside, sessions, pool_size, memory, logs,
     start_up,
 )  # fmt: skip

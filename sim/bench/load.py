@@ -93,10 +93,10 @@ class _Clients:
         self._clock.post(Submit(what=request), lambda _rid, _delay: self._send())
 
 
-def recorded(out: Path, operations: int) -> Path:
+def recorded(out: Path, operations: int, audit: Audit = "off") -> Path:
     """The ops.jsonl of a run of so many operations: requests that come and go, on pages, with sessions between them."""
     pool = PoolConfig(tokens=16 * CONTEXT, page_size=16, rows=64, context=CONTEXT)
-    config = replace(steady(16), audit="off", pool=pool)
+    config = replace(steady(16), audit=audit, pool=pool)
     identity = Identity(scenario="bench", variant="recorded", release=DEFAULT_RELEASE)
     with Stage(identity, config, out) as stage:
         clock = Clock(stage.driver, stage.config, until=Until(iterations=operations))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sim.config import RunConfig
 from sim.engines.layout import Layout
@@ -275,18 +275,18 @@ class ModelEngine:
         """When the reaper could next find something to do."""
         return self.scheduler.controller.next_reap()
 
-    def snapshot(self) -> Snapshot:
+    def snapshot(self, *, of: Collection[str] | None = None) -> Snapshot:
         """The state between two operations."""
         scheduler = self.scheduler
-        last = scheduler.last
+        last, sessions = scheduler.last, scheduler.controller.sessions
         return Snapshot(
-            pools=dict(scheduler.view.books()),
+            pools=dict(scheduler.view.books()) if of is None else {},
             free_rows=len(scheduler.memory.rows.free),
             waiting=tuple(r.rid for r in scheduler.waiting),
             running=tuple(r.rid for r in scheduler.running.reqs),
             chunked=scheduler.chunked.rid if scheduler.chunked else None,
             last_batch=tuple(r.rid for r in last.reqs) if last is not None else None,
-            sessions=tuple(self._session_state(name) for name in scheduler.controller.sessions),
+            sessions=tuple(self._session_state(name) for name in (sessions if of is None else of) if name in sessions),
         )
 
     def layout(self, *, counting: bool = False) -> Layout:

@@ -31,7 +31,8 @@ def layout_of(scheduler: Scheduler, *, counting: bool = False) -> Layout:
         slots=tuple(
             SlotLayout(
                 name, slot.row, slot.committed, slot.allocated, slot.protected, slot.evicted,
-                _row(scheduler, slot.row, slot.allocated, read), _states(slot.state) if memory.states else None,
+                _row(scheduler, slot.row, slot.allocated, read),
+                _states(slot.state) if memory.states else None,
             ) for name, slot in sorted(scheduler.cache.slots.items())
         ),
         tree=tuple(layout for _, layout in nodes) if counting else tuple(sorted(layout for _, layout in nodes)),
@@ -86,7 +87,8 @@ def _request(scheduler: Scheduler, req: Req, read: Read) -> RequestLayout:
     row, allocated = req.row, req.allocated
     return RequestLayout(
         req.rid, row, req.committed, allocated, req.protected, req.evicted, req.out, req.prompt_len,
-        req.chunks_pending, req.is_retracted, req.finish.kind if req.finish else "", _row(scheduler, row, allocated, read),
+        req.chunks_pending, req.is_retracted, req.finish.kind if req.finish else "",
+        _row(scheduler, row, allocated, read),
         None if req.state is None else _state_of(req, req.state),
     )  # fmt: skip
 

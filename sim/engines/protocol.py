@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Literal, NamedTuple, Protocol
 
@@ -152,8 +152,8 @@ class Engine(Protocol):
     def step(self) -> StepReport:
         """One iteration of the event loop."""
 
-    def snapshot(self) -> Snapshot:
-        """The state between two operations."""
+    def snapshot(self, *, of: Collection[str] | None = None) -> Snapshot:
+        """The state between two operations; `of`: where only these sessions matter, the others and pools may lack."""
 
     def layout(self, *, counting: bool = False) -> Layout:
         """The memory behind it, index by index.

@@ -102,10 +102,11 @@ class _Look:
         line = loads(text)
         if driver.crashed is not None or line["kind"] == "step":
             return
-        snapshot = driver.engine.snapshot()
+        touched = None if sampled or closely else self._lives.touched(line)
+        snapshot = driver.engine.snapshot(of=touched)
         self._compare(line, snapshot)
         assert self._file is not None
-        self._file.writelines(self._lives.changes(line, snapshot))
+        self._file.writelines(self._lives.changes(line, snapshot, touched))
         if sampled or closely:
             layout = driver.engine.layout(counting=not closely)
             known = frozenset(session.session for session in snapshot.sessions)

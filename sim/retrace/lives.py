@@ -31,8 +31,19 @@ class Lives:
         self._prefilled: set[str] = set()
         self._waiting = 0
 
-    def changes(self, event: Mapping[str, Any], snapshot: Snapshot) -> Iterator[str]:
-        """The lines of one event: its line of events.jsonl, and what stands after it."""
+    def touched(self, event: Mapping[str, Any]) -> list[str] | None:
+        """The sessions that an event can have changed: of whom it tells, and who waited; None where it can be any."""
+        kind = event["kind"]
+        if kind in (*_OUTSIDE, "retract"):
+            return None
+        rids = [rid for told in (*_ENDS, "retracted") for rid in event.get(told, ())]
+        if kind in ("prefill", "mixed"):
+            rids += [rid for rid, state in self._requests.items() if state in ("queued", "retracted")]
+        names = (event.get("session"), *map(self.session_of.get, rids))
+        return list(dict.fromkeys(name for name in names if name is not None))
+
+    def changes(self, event: Mapping[str, Any], snapshot: Snapshot, touched: list[str] | None = None) -> Iterator[str]:
+        """The lines of one event: its line of events.jsonl, and what stands after it; `touched`: of these sessions."""
         self._note(event)
         for rid, state in self._now(event, snapshot):
             if self._requests.get(rid) != state:
@@ -43,7 +54,7 @@ class Lives:
                     del self._requests[rid]
                     self._retracted.discard(rid)
                     self._ended.add(rid)
-        yield from self._of_sessions(event, snapshot.sessions)
+        yield from self._of_sessions(event, snapshot.sessions, touched)
         self._waiting = event["waiting"]
 
     def plain(self, line: str) -> bool:
@@ -65,13 +76,14 @@ class Lives:
         self._retracted.update(event.get("retracted", ()))
 
     def _now(self, event: Mapping[str, Any], snapshot: Snapshot) -> Iterator[tuple[str, str]]:
-        """Requests with their states; who has ended may still stand in a batch for a while."""
+        """Requests with their states; who has ended or waits again may still stand in a batch for a while."""
         for end in _ENDS:
             for rid in event.get(end, ()):
                 if rid in self._requests:
                     yield rid, end
+        waits = frozenset(snapshot.waiting)
         for rid in dict.fromkeys((*(snapshot.last_batch or ()), *snapshot.running)):
-            if rid not in self._ended:
+            if rid not in self._ended and rid not in waits:
                 before = self._requests.get(rid)
                 yield rid, "prefill" if before in (None, "queued", "retracted") else self._went_on(event, before)
         for rid in snapshot.waiting:
@@ -89,21 +101,31 @@ class Lives:
         """A prefilled request is decoded from the next step on that decodes."""
         return "decode" if event["kind"] in ("decode", "mixed") else before
 
-    def _of_sessions(self, event: Mapping[str, Any], sessions: Iterable[SessionState]) -> Iterator[str]:
-        there = {}
-        for session in sessions:
-            held = session.row is not None or session.states
-            state = there[session.session] = "turn" if session.inflight else "held" if held else "open"
-            if self._sessions.get(session.session) != state:
-                yield _line(event, state, session.session)
-        for name in self._sessions:
-            if name not in there:
-                yield _line(event, "closed", name)
-        self._sessions = there
+    def _of_sessions(
+        self, event: Mapping[str, Any], sessions: Iterable[SessionState], touched: list[str] | None
+    ) -> Iterator[str]:
+        known = self._sessions
+        there = {session.session: session for session in sessions}
+        for name in dict.fromkeys((*there, *known)) if touched is None else touched:
+            state = _state_of(there.get(name))
+            if known.get(name, "closed") != state:
+                yield _line(event, state, name)
+            if state == "closed":
+                known.pop(name, None)
+            else:
+                known[name] = state
+
+
+def _state_of(session: SessionState | None) -> str:
+    if session is None:
+        return "closed"
+    if session.inflight:
+        return "turn"
+    return "held" if session.row is not None or session.states else "open"
 
 
 def _line(event: Mapping[str, Any], state: str, session: str | None, rid: str | None = None) -> str:
-    told = {"event": event["event"], "t": event["t"]}
-    named = {"request": rid, "session": session}
-    told |= {kind: name for kind, name in named.items() if name is not None}
-    return dumps(told | {"state": state}, separators=(",", ":")) + "\n"
+    named = (f',"request":{dumps(rid)}' if rid is not None else "") + (
+        f',"session":{dumps(session)}' if session is not None else ""
+    )
+    return f'{{"event":{event["event"]},"t":{event["t"]!r}{named},"state":"{state}"}}\n'

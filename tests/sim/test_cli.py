@@ -12,23 +12,14 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from helpers.child import started
 from helpers.commandline import SCENARIO
 from helpers.traceread import read_trace
 
 from sim import setup, showing
 from sim.errors import InputError
 
-ROOT = Path(__file__).parents[2]
 pytestmark = pytest.mark.usefixtures("place")
-
-
-
-def in_a_process(*arguments, **options):
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    command = [sys.executable, *arguments]
-    return subprocess.Popen(
-        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options
-    )
 
 
 def test_a_run_shows_each_verdict_with_its_cause_and_where_the_report_lies(kvledger):
@@ -281,23 +272,80 @@ def test_a_full_disk_is_status_2(kvledger, monkeypatch):
     assert "cannot be written: no space left on device; free space or choose another --out" in err
 
 
-def test_ctrl_c_is_status_130_and_leaves_complete_lines():
-    Path("long.yaml").write_text(
-        "name: long\npool: {tokens: 90000, rows: 4, context: 80000}\n"
-        "workload: [{request: r, prompt: 9, output: 79000, ignore_eos: true}]\n"
-    )
-    process = in_a_process("-m", "sim.cli", "run", "long.yaml")
-    events = Path("out/long/default/events.jsonl")
+LONG = """\
+name: long
+pool: {tokens: 90000, rows: 4, context: 80000}
+workload: [{request: r, prompt: 9, output: 79000, ignore_eos: true}]
+variants:
+  short: {until: {iterations: 50}}
+  whole: {}
+"""
+
+
+def stopped(number, *arguments, when):
+    """Start a command, and stop it as soon as something is so."""
+    process = started("-m", "sim.cli", *arguments)
     deadline = time.monotonic() + 60
-    while not (events.exists() and events.stat().st_size) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
-    _out, err = process.communicate(timeout=240)
-    assert (process.returncode, err) == (130, "kvledger: stopped; what was written so far is complete\n")
+    while not when() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=240)
+    return process.returncode, out, err
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_run_that_is_stopped_leaves_complete_lines_and_what_it_came_to(kvledger, number, status):
+    Path("long.yaml").write_text(LONG)
+    events = Path("out/long/whole/events.jsonl")
+    code, out, err = stopped(number, "run", "long.yaml", when=lambda: events.exists() and events.stat().st_size)
+    assert (code, err) == (status, "kvledger: stopped; what was written so far is complete\n")
+    assert "whole    broken off" in out
     lines = events.read_text().split("\n")
     assert lines.pop() == ""
     assert [json.loads(line)["event"] for line in lines] == list(range(1, len(lines) + 1))
-    assert json.loads(Path("out/long/default/verdicts.json").read_text())["scenario"] == "long"
+    document = json.loads(Path("out/verdicts.json").read_text())
+    assert document["variants"]["short"]["ok"]
+    whole = document["variants"]["whole"]
+    assert whole == json.loads((events.parent / "verdicts.json").read_text())["variants"]["whole"]
+    assert whole["unmet"][0].startswith("the run was broken off: ")
+    assert json.loads((events.parent / "meta.json").read_text())["ending"] == "broken off"
+    told = f"{events.parent}: the run was broken off; "
+    assert f"{told}shown up to event {len(lines)}\n" in kvledger("report", "out/long", "--out", "x")[2]
+    assert f"{told}exported up to event {len(lines)}\n" in kvledger("export", "out/long", "--to", "csv")[2]
+
+
+def test_looking_inside_that_is_stopped_leaves_nothing_half_and_takes_no_offence_at_what_was(kvledger):
+    Path("long.yaml").write_text(LONG)
+    part = Path("out/long/whole/lives.jsonl.part")
+    kvledger("run", "long.yaml", "--variant", "short")
+    part.parent.mkdir()
+    assert stopped(signal.SIGTERM, "run", "long.yaml", "--variant", "whole", when=part.exists)[0] == 143
+    assert not part.exists()
+    half = Path("out/long/short/lives.jsonl.part")
+    half.write_text("{half")
+    half.with_suffix("").unlink()
+    assert kvledger("report", "out/long/short", "--out", "x")[0] == 0
+    assert not half.exists()
+    assert half.with_suffix("").read_text()
+
+
+def test_what_an_earlier_run_has_left_is_not_lost_by_one_that_never_began(kvledger, monkeypatch):
+    kvledger("run", "s.yaml")
+    before = Path("out/verdicts.json").read_text()
+
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sim.setup.choose_release", interrupted)
+    assert kvledger("run", "s.yaml")[0] == 130
+    assert Path("out/verdicts.json").read_text() == before
+
+
+def test_a_wrong_scenario_leaves_no_folder(kvledger):
+    Path("wrong.yaml").write_text("name: 1\npool: {}\n")
+    for paths in (["wrong.yaml"], ["s.yaml", "wrong.yaml"], ["none.yaml"]):
+        assert kvledger("run", *paths, "--out", "there")[0] == 2
+        assert not Path("there").exists()
 
 
 @pytest.mark.parametrize(
@@ -305,7 +353,7 @@ def test_ctrl_c_is_status_130_and_leaves_complete_lines():
 )
 def test_what_only_informs_is_quick_and_imports_nothing_heavy(command):
     start = time.monotonic()
-    process = in_a_process("-X", "importtime", "-m", "sim.cli", *command.split())
+    process = started("-X", "importtime", "-m", "sim.cli", *command.split())
     out, err = process.communicate(timeout=240)
     imported = {line.rpartition("|")[2].strip() for line in err.splitlines()}
     assert process.returncode == 0
@@ -317,7 +365,7 @@ def test_what_only_informs_is_quick_and_imports_nothing_heavy(command):
 
 
 def test_a_reader_that_goes_away_gets_no_traceback():
-    process = in_a_process("-m", "sim.cli", "schema")
+    process = started("-m", "sim.cli", "schema")
     process.stdout.close()
     assert "Traceback" not in process.stderr.read()
     assert process.wait(timeout=240) == 0

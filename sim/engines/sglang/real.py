@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import wraps
 from typing import Any, Literal, TypeVar, cast
 
@@ -249,13 +249,13 @@ class RealEngine:
         return self._books.terms()
 
     @_guarded
-    def snapshot(self) -> Snapshot:
-        """The state between two operations."""
+    def snapshot(self, *, of: Collection[str] | None = None) -> Snapshot:
+        """The state between two operations, always all of it."""
         return snapshot_of(self.scheduler, self._books.terms())
 
     @_guarded
-    def layout(self) -> Layout:
-        """The memory behind it, index by index."""
+    def layout(self, *, counting: bool = False) -> Layout:
+        """The memory behind it, index by index; the same for `counting`."""
         return layout_of(self.scheduler)
 
     def text(self, req: Any, start: int, stop: int) -> Ints:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -180,8 +180,8 @@ class RemoteEngine:
         """Let the worker look at all of its memory once more; `seen` has the outcome."""
         self._ask({"op": "observe"})
 
-    def snapshot(self) -> Snapshot:
-        """The state between two operations."""
+    def snapshot(self, *, of: Collection[str] | None = None) -> Snapshot:
+        """The state between two operations, always all of it."""
         return wire.snapshot_from_json(self._ask({"op": "snapshot"}))
 
     def layout(self, *, counting: bool = False) -> Layout:

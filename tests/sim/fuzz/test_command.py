@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
+from helpers import child as process
 
 pytestmark = pytest.mark.usefixtures("place")
 FEW = ("--max-examples", 8, "--seed", 1, "--jobs", 1)
@@ -96,8 +95,7 @@ def test_wrong_input_earns_one_line(kvledger, arguments, line):
 
 
 def started(*arguments, **more):
-    command = [sys.executable, "-m", "sim.cli", "fuzz", "--revert", "22862", "--jobs", "1", *arguments]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **more)
+    return process.started("-m", "sim.cli", "fuzz", "--revert", "22862", "--jobs", "1", *arguments, **more)
 
 
 def test_a_stopped_campaign_has_written_what_it_had_printed():

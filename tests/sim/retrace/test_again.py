@@ -89,6 +89,16 @@ def test_a_crash_is_the_end_of_the_map(tmp_path):
     assert np.load(result.folder / "slots.npz")["event"][-1] == result.events - 1
 
 
+def test_a_run_that_died_of_the_releases_check_is_shown_up_to_there(tmp_path):
+    text = TAIL.read_text().replace("scheduler: {", "scheduler: {idle_check: raise, ")
+    assert "raise" in text
+    (tmp_path / "s.yaml").write_text(text)
+    ((_, result),) = run_paths([tmp_path / "s.yaml"], Options(out=tmp_path, variant="before"))
+    assert [v.verdict for v in result.verdicts] == ["leak", "crash"]
+    retrace(result.folder)
+    assert np.load(result.folder / "slots.npz")["event"][-1] == result.events - 1
+
+
 def test_a_report_looks_up_what_a_folder_lacks(before, kvledger):  # noqa: F811
     status, _, err = kvledger("report", before, "--out", before)
     assert (status, err) == (0, "")

@@ -6,8 +6,13 @@ from itertools import pairwise
 
 import pytest
 
-from sim.retrace import retrace
+from policies.releases import DEFAULT_RELEASE
+from sim.fuzz.campaign import case_of
+from sim.play import play
+from sim.retrace import plan, retrace
+from sim.retrace.lives import Lives
 from sim.run import Options, run_paths
+from sim.setup import Identity, Stage
 
 FLEET = """\
 name: fleet
@@ -99,3 +104,34 @@ def test_a_turn_says_of_which_session_it_is(folder):
         session, slash, _ = line.get("request", "").rpartition("/")
         if slash:
             assert line.get("session") == (None if line["request"].startswith("p") else session)
+
+
+def by_event(folder):
+    """The lines of each event, whatever their order within it."""
+    found = defaultdict(set)
+    for line in (folder / "lives.jsonl").read_text().splitlines():
+        found[json.loads(line)["event"]].add(line)
+    return found
+
+
+@pytest.mark.parametrize("start", range(0, 40, 10))
+def test_an_event_changes_only_the_sessions_of_which_it_tells(tmp_path, monkeypatch, start):
+    monkeypatch.setattr(plan, "MOST_SAMPLES", 2)
+    monkeypatch.setattr(plan, "MOST_MOMENTS", 0)
+    changes = 0
+    for seed in range(start, start + 10):
+        case = case_of(seed, DEFAULT_RELEASE)
+        identity = Identity(scenario="s", variant="v", release=DEFAULT_RELEASE)
+        with Stage(identity, case.config, tmp_path) as stage:
+            ending = play(stage.driver, case.actions, case.config)
+            stage.end(ending)
+            stage.conclude(ending)
+        retrace(tmp_path)
+        few = by_event(tmp_path)
+        with monkeypatch.context() as patched:
+            patched.setattr(Lives, "touched", lambda *_: None)
+            patched.setattr(Lives, "plain", lambda *_: False)
+            retrace(tmp_path)
+        assert by_event(tmp_path) == few
+        changes += len(few)
+    assert changes > 500

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ from reports.errors import ReportError
 if TYPE_CHECKING:
     from reports.data import Outcome
 
-__all__ = ["ReportError", "build", "runs"]
+__all__ = ["ReportError", "build", "check_events", "lacking", "runs"]
 
 
 def build(paths: Sequence[Path], out: Path | None = None, jobs: int = 1) -> Path:
@@ -24,6 +24,27 @@ def build(paths: Sequence[Path], out: Path | None = None, jobs: int = 1) -> Path
     from reports.write import write
 
     return write(paths, out, jobs)
+
+
+def check_events(folder: Path, say: Callable[[str], None]) -> None:
+    """Whether events.jsonl can be read; of an interrupted run as far as it goes."""
+    from reports.lines import read_lines
+
+    path = folder / "events.jsonl"
+    if not path.is_file():
+        say(f"{folder}: there is no events.jsonl; shown without the operations")
+        return
+    for _ in read_lines(path, say):
+        pass
+
+
+def lacking(folder: Path) -> tuple[list[str], list[str]]:
+    """What of the inside of a run is damaged, and how; what cannot be shown."""
+    from reports.damage import damage
+    from reports.inside import missing
+
+    damaged = damage(folder)
+    return list(damaged.values()), missing(folder, damaged)
 
 
 def runs(paths: Sequence[Path]) -> list[tuple[Path, Outcome]]:

@@ -11,13 +11,12 @@ from typing import Annotated, Any
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from reports.errors import ReportError
+from reports.damage import damage
+from reports.errors import ADVICE, ReportError
+from reports.lines import MOST
 from reports.moments import Moment, read_moments
 from reports.series import Series, read_series
 
-ADVICE = "run the scenario again with --out"
-MOST = 1 << 53
-"""Whole numbers from here on are no figures of a run; sums of smaller ones fit into 64 bits."""
 Whole = Annotated[int, Field(gt=-MOST, lt=MOST)]
 
 
@@ -110,6 +109,7 @@ class Run:
     about: str = ""
     others: Mapping[str, Series] = field(default_factory=dict)
     moments: tuple[Moment, ...] = ()
+    damaged: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def pools(self) -> tuple[str, ...]:
@@ -146,6 +146,7 @@ def read_run(folder: Path) -> Run:
     scenario, variant, outcome = read_outcome(folder)
     meta = read_meta(folder)
     pools = read_series(folder / "series.npz")
+    damaged = damage(folder)
     return Run(
         folder=folder,
         scenario=scenario,
@@ -155,7 +156,8 @@ def read_run(folder: Path) -> Run:
         meta=meta,
         about=_about(folder / "scenario.yaml"),
         others=pools,
-        moments=read_moments(folder),
+        moments=() if "moments.json" in damaged else read_moments(folder),
+        damaged=damaged,
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
+from pathlib import Path
 from typing import NamedTuple
 
 from matplotlib.figure import Figure
@@ -39,17 +40,19 @@ class Inside(NamedTuple):
     label: str
 
 
-def missing(run: Run) -> list[str]:
+def missing(folder: Path, damaged: Collection[str]) -> list[str]:
     """What cannot be shown, and for want of which file."""
-    return [f"{what} ({name})" for name, what in _FILES.items() if not (run.folder / name).is_file()]
+    lacks = dict.fromkeys(damaged, " is damaged")
+    lacks |= {name: "" for name in _FILES if not (folder / name).is_file()}
+    return [f"{what} ({name}{lacks[name]})" for name, what in _FILES.items() if name in lacks]
 
 
 def inside_figures(run: Run) -> Iterator[Inside]:
     """One figure after the other, each only if its file is there and tells something."""
-    maps = read_slots(run.folder / "slots.npz")
+    maps = {} if "slots.npz" in run.damaged else read_slots(run.folder / "slots.npz")
     if maps:
         yield Inside("slots", slotmap_figure(run, maps), "owners of the slots over time")
-    lives = read_lives(run.folder / "lives.jsonl")
+    lives = [] if "lives.jsonl" in run.damaged else read_lives(run.folder / "lives.jsonl")
     if lives:
         deeds = read_deeds(run.folder)
         yield Inside("sessions", sessions_figure(run, lives, deeds), "sessions and requests over time")

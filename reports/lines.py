@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from reports.data import ADVICE, MOST
-from reports.errors import ReportError
+from reports.errors import ADVICE, ReportError
 
+MOST = 1 << 53
+"""Whole numbers from here on are no figures of a run; sums of smaller ones fit into 64 bits."""
 Say = Callable[[str], None]
 """Takes one line for the user about what is left out."""
 
@@ -55,7 +56,7 @@ def read_lines(path: Path, say: Say) -> Iterator[Line]:
                 except ReportError:
                     if raw.endswith(b"\n"):
                         raise
-                    say(f"{path}:{number}: the last line is cut off; exported without it")
+                    say(f"{path}:{number}: the last line is cut off, and left out")
     except OSError as error:
         raise ReportError(f"{path}: cannot be read: {error.strerror}; give a readable folder") from None
 

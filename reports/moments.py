@@ -6,9 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from reports.errors import ReportError
-
-_ADVICE = "run the scenario again with --out"
+from reports.errors import ADVICE, ReportError
 
 
 class _Record(BaseModel):
@@ -44,20 +42,28 @@ class Moment(_Record):
     steps: tuple[Step, ...] = ()
 
 
-class _Document(_Record):
+class Moments(_Record):
+    """What moments.json holds; `lives` is the CRC of lives.jsonl, where one was taken."""
+
+    lives: int | None = None
     moments: tuple[Moment, ...] = ()
 
 
 def read_moments(folder: Path) -> tuple[Moment, ...]:
     """The moments of a run; none where nobody has looked inside."""
+    return read_document(folder).moments
+
+
+def read_document(folder: Path) -> Moments:
+    """All of moments.json."""
     path = folder / "moments.json"
     if not path.is_file():
-        return ()
+        return Moments()
     try:
-        return _Document.model_validate_json(path.read_bytes()).moments
+        return Moments.model_validate_json(path.read_bytes())
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"])) or "document"
-        raise ReportError(f"{path}: {where}: {first['msg']}; {_ADVICE}") from None
+        raise ReportError(f"{path}: {where}: {first['msg']}; {ADVICE}") from None
     except OSError as error:
         raise ReportError(f"{path}: cannot be read: {error.strerror}; give a readable folder") from None

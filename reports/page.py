@@ -162,7 +162,7 @@ def _inside(scenario: Scenario, run: Run, drawings: Mapping[str, str]) -> str:
     """What lay in memory, as far as the folder tells."""
     named = ((drawing_name(scenario, run, kind=kind), caption) for kind, caption in CAPTIONS.items())
     shown = "".join(figure(drawings[name], caption, kind="wide") for name, caption in named if name in drawings)
-    lacking = missing(run)
+    lacking = missing(run.folder, run.damaged)
     files = f'<p class="from">Not shown, as this folder lacks it: {text(", ".join(lacking))}.</p>' if lacking else ""
     return shown + files
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from itertools import pairwise
@@ -11,13 +10,12 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from reports.errors import ReportError
+from reports.errors import ADVICE, ReportError
 
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 
 TERMS = ("available", "evictable", "protected", "session_held", "uncached")
-_ADVICE = "run the scenario again with --out"
 _COLUMNS = ("event", "t", "full", "delta", "lost", "extra")
 POOLS = ("full", "swa", "mamba")
 _NOT_COLUMNS = ("total", "pool")
@@ -60,9 +58,12 @@ def read_series(path: Path) -> dict[str, Series]:
         with np.load(path, allow_pickle=False) as file:
             pools = tuple(pool for pool in POOLS if pool == "full" or pool in file)
             return {pool: _pool(path, file, pool) for pool in pools}
-    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except ReportError:
+        raise
+    except Exception as error:
+        # What a damaged archive raises depends on where it is damaged.
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ReportError(f"{path}: cannot be read: {reason}; {_ADVICE}") from None
+        raise ReportError(f"{path}: cannot be read: {reason}; {ADVICE}") from None
 
 
 def _pool(path: Path, file: Mapping[str, npt.NDArray[np.generic]], pool: str) -> Series:
@@ -72,7 +73,7 @@ def _pool(path: Path, file: Mapping[str, npt.NDArray[np.generic]], pool: str) ->
         named |= {name: f"{pool}_{name}" for name in ("delta", "lost", "extra")}
     missing = [name for name in (*named.values(), f"{pool}_total") if name not in file]
     if missing:
-        raise ReportError(f"{path}: the array {missing[0]!r} is missing; {_ADVICE}")
+        raise ReportError(f"{path}: the array {missing[0]!r} is missing; {ADVICE}")
     columns = {name: file[where] for name, where in named.items()}
     total = int(file[f"{pool}_total"])
     _check(path, columns)
@@ -93,11 +94,11 @@ def _check(path: Path, columns: dict[str, npt.NDArray[np.generic]]) -> None:
     for name, column in columns.items():
         shape = (count, len(TERMS)) if name == "full" else (count,)
         if column.shape != shape:
-            raise ReportError(f"{path}: {name!r} has shape {column.shape} instead of {shape}; {_ADVICE}")
+            raise ReportError(f"{path}: {name!r} has shape {column.shape} instead of {shape}; {ADVICE}")
         if column.dtype.kind not in ("iuf" if name == "t" else "iu"):
-            raise ReportError(f"{path}: {name!r} holds no plain numbers; {_ADVICE}")
+            raise ReportError(f"{path}: {name!r} holds no plain numbers; {ADVICE}")
     if np.any(np.diff(columns["event"].astype(np.int64)) <= 0):
-        raise ReportError(f"{path}: event numbers do not rise; {_ADVICE}")
+        raise ReportError(f"{path}: event numbers do not rise; {ADVICE}")
 
 
 def thin(series: Series, *, keep: Iterable[int] = (), buckets: int = 160) -> Series:

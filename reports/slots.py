@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from reports.columns import edges_of, summed, worst
-from reports.errors import ReportError
+from reports.errors import ADVICE, ReportError
 from reports.series import Floats, Ints
 from reports.style import OWNER_STYLES
 
@@ -19,7 +18,6 @@ Codes = npt.NDArray[np.uint8]
 
 NOBODY, DOUBLE = 5, 6
 POOLS = ("full", "swa", "mamba", "rows")
-_ADVICE = "run the scenario again with --out"
 _FIGURES = ("unit", "total", "first", "page")
 
 
@@ -64,28 +62,31 @@ def read_slots(path: Path) -> dict[str, SlotMap]:
     try:
         with np.load(path, allow_pickle=False) as file:
             return {pool: _pool(path, file, pool) for pool in POOLS if pool in file}
-    except (OSError, ValueError, TypeError, EOFError, zipfile.BadZipFile) as error:
+    except ReportError:
+        raise
+    except Exception as error:
+        # What a damaged archive raises depends on where it is damaged.
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ReportError(f"{path}: cannot be read: {reason}; {_ADVICE}") from None
+        raise ReportError(f"{path}: cannot be read: {reason}; {ADVICE}") from None
 
 
 def _pool(path: Path, file: Mapping[str, npt.NDArray[np.generic]], pool: str) -> SlotMap:
     for name in ("event", *(f"{pool}_{figure}" for figure in _FIGURES)):
         if name not in file:
-            raise ReportError(f"{path}: the array {name!r} is missing; {_ADVICE}")
+            raise ReportError(f"{path}: the array {name!r} is missing; {ADVICE}")
         if file[name].dtype.kind not in "iu" or file[name].ndim != (name == "event"):
-            raise ReportError(f"{path}: {name!r} holds no plain numbers; {_ADVICE}")
+            raise ReportError(f"{path}: {name!r} holds no plain numbers; {ADVICE}")
     event, codes = file["event"].astype(np.int64), file[pool]
     unit, total, first, page = (int(file[f"{pool}_{figure}"]) for figure in _FIGURES)
     if unit < 1 or total < 1:
-        raise ReportError(f"{path}: {pool!r} has {total} slots in bins of {unit}; {_ADVICE}")
+        raise ReportError(f"{path}: {pool!r} has {total} slots in bins of {unit}; {ADVICE}")
     shape = (len(event), -(-total // unit))
     if codes.shape != shape:
-        raise ReportError(f"{path}: {pool!r} has shape {codes.shape} instead of {shape}; {_ADVICE}")
+        raise ReportError(f"{path}: {pool!r} has shape {codes.shape} instead of {shape}; {ADVICE}")
     if codes.dtype.kind not in "iu" or (codes.size and int(codes.astype(np.int64).max()) >= len(OWNER_STYLES)):
-        raise ReportError(f"{path}: {pool!r} holds classes of owners that are unknown; {_ADVICE}")
+        raise ReportError(f"{path}: {pool!r} holds classes of owners that are unknown; {ADVICE}")
     if not len(event) or np.any(np.diff(event) <= 0):
-        raise ReportError(f"{path}: event numbers do not rise; {_ADVICE}")
+        raise ReportError(f"{path}: event numbers do not rise; {ADVICE}")
     return SlotMap(pool, event, codes.astype(np.uint8), unit, total, first, page)
 
 

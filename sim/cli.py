@@ -230,7 +230,7 @@ def _add_export(export: ArgumentParser) -> None:
     export.add_argument("dir", type=Path, metavar="DIR", help="a run, a scenario, or all that `run --out` wrote")
     export.add_argument("--to", choices=FORMATS, required=True, help="a trace, or tables")
     export.add_argument("--out", type=Path, metavar="PATH", help="where to write (default: beside each run)")
-    export.set_defaults(do=showing.export)
+    export.set_defaults(do=showing.export, policy=None, sglang_src=None)
 
 
 def _add_log(log: ArgumentParser) -> None:

@@ -20,6 +20,7 @@ from sim.series import Point, Series
 if TYPE_CHECKING:
     from sim.driver import Driver
 
+_ALL = ("series.npz", "verdicts.json", "meta.json", "lives.jsonl", "slots.npz", "moments.json")
 _BUFFER = 1 << 18
 _BATCH = 256
 
@@ -88,6 +89,9 @@ class Recorder:
         self._noted: list[Note] = []
         self.written = 0
         prepare(folder)
+        for name in _ALL:
+            # An earlier run's would not be told from this one's if this one is broken off.
+            (folder / name).unlink(missing_ok=True)
         self._events = Lines(folder / "events.jsonl")
         self._ops = Lines(folder / "ops.jsonl")
         self._ops.write(_compact(header) + "\n")
@@ -173,16 +177,17 @@ class Recorder:
             self._count(note)
         self._ops.write("".join(ops))
         self._events.write("".join(events))
+        self.written = noted[-1][0]
 
     def _event(self, driver: Driver, kind: str, middle: str, check: str | None, first_verdict: int) -> None:
         self._write_out()
         note = _note(driver, None, driver.iteration, first_verdict)
         self._events.write(_line(note, repr(driver.now), kind, middle, check))
+        self.written = driver.event
         self._count(note)
 
     def _count(self, note: Note) -> None:
         event, now, iteration, _, terms, (lost, extra), running, waiting, _, others = note
-        self.written = event
         if terms is not None:
             claimed = (terms.available, terms.evictable, terms.protected, terms.session_held, terms.uncached)
             delta = sum(claimed) - terms.total

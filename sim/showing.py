@@ -20,22 +20,13 @@ if TYPE_CHECKING:
 
 def report(args: Namespace) -> int:
     """Figures and one page for what runs have left; what an old folder lacks is looked up by playing it again."""
-    from sim.engines.select import MODEL, Choice, Engines
-    from sim.progress import Progress
-    from sim.retrace import looked_inside
+    from reports import check_events
 
-    progress = Progress(sys.stderr)
-    try:
-        for folder, outcome in _runs(args.dirs):
-            engine = outcome.engine
-            if outcome.broken_off is not None:
-                print(f"{folder}: the run was broken off; shown up to event {outcome.events}", file=sys.stderr)
-            if not looked_inside(folder):
-                choice = Choice(spec=engine.replace(" ", "=="), cache=args.cache, path=args.sglang_src)
-                with Engines(Choice() if engine == MODEL else choice) as engines:
-                    look_inside(folder, engines, args.policy, progress)
-    finally:
-        progress.clear()
+    for folder, outcome in _runs(args.dirs):
+        if outcome.broken_off is not None:
+            _say(f"{folder}: the run was broken off; shown up to event {outcome.events}")
+        _reported(check_events, folder, _say)
+        _look_again(folder, outcome.engine, args)
     print(build_report(args.dirs, args.out))
     return 0
 
@@ -48,6 +39,29 @@ def _runs(paths: list[Path]) -> list[tuple[Path, Outcome]]:
     return found
 
 
+def _look_again(folder: Path, engine: str, args: Namespace) -> None:
+    """What looking inside has left, or should have, is made anew where it is missing or damaged."""
+    from reports import lacking
+    from sim.engines.select import MODEL, Choice, Engines
+    from sim.progress import Progress
+
+    damaged, missing = lacking(folder)
+    for line in damaged:
+        _say(f"{line}; looking inside the run again")
+    if missing:
+        choice = Choice(spec=engine.replace(" ", "=="), cache=args.cache, path=args.sglang_src)
+        progress = Progress(sys.stderr)
+        try:
+            with Engines(Choice() if engine == MODEL else choice) as engines:
+                look_inside(folder, engines, args.policy, progress)
+        finally:
+            progress.clear()
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)
+
+
 def look_inside(folder: Path | None, engines: Engines, policy: str | None, progress: Progress) -> None:
     """Let the report show what lay in memory; without that it is shorter, and that is said."""
     if folder is None:
@@ -57,8 +71,10 @@ def look_inside(folder: Path | None, engines: Engines, policy: str | None, progr
     try:
         retrace(folder, engines, policy, progress.watch(f"looking inside {folder.name}"))
     except InputError as error:
+        from reports import lacking
+
         progress.clear()
-        print(f"{folder}: the report will not show what lay in memory: {error}", file=sys.stderr)
+        _say(f"{folder}: there will be nothing of {', '.join(lacking(folder)[1])}: {error}")
 
 
 def export(args: Namespace) -> int:
@@ -66,7 +82,11 @@ def export(args: Namespace) -> int:
     exporting: Any = import_module("reports.export")
 
     def write() -> None:
-        for path in exporting.export(args.dir, args.to, args.out, lambda line: print(line, file=sys.stderr)):
+        exporting.needed(args.to)
+        for folder, outcome in exporting.outcomes(args.dir):
+            if (folder / "lives.jsonl").is_file() and not exporting.has_lives(folder):
+                _look_again(folder, outcome.engine, args)
+        for path in exporting.export(args.dir, args.to, args.out, _say):
             print(path)
 
     _reported(write)

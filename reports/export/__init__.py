@@ -9,7 +9,7 @@ from reports.errors import ReportError
 from reports.export.csvs import write_csv
 from reports.export.parquet import write_parquet
 from reports.export.perfetto import write_trace
-from reports.export.source import find_sources, has_lives, read_source
+from reports.export.source import find_sources, has_lives, outcomes, read_source
 from reports.export.tables import Table, tables
 from reports.export.whole import optional
 from reports.lines import Say
@@ -25,8 +25,7 @@ def export(path: Path, to: str, out: Path | None, say: Say) -> Iterator[Path]:
 
     Without `out` a trace lies in the folder of its run or scenario, tables in the folder `tables` of their run.
     """
-    if to in _NEEDS:
-        optional(_NEEDS[to])
+    needed(to)
     folders = find_sources(path)
     if to == "perfetto":
         yield from _traces(path, folders, out, say)
@@ -38,12 +37,19 @@ def export(path: Path, to: str, out: Path | None, say: Say) -> Iterator[Path]:
             yield _TABLES[to](table, target)
 
 
+def needed(to: str) -> None:
+    """Whether what a format needs is installed."""
+    if to in _NEEDS:
+        optional(_NEEDS[to])
+
+
 def _traces(path: Path, folders: list[Path], out: Path | None, say: Say) -> Iterator[Path]:
     """One trace for a run, or for all the variants of a scenario."""
     lacking = [folder for folder in folders if not has_lives(folder)]
     if lacking:
         more = f" and {len(lacking) - 1} more" if len(lacking) > 1 else ""
-        say(f"{lacking[0]}{more}: there is no lives.jsonl; exported without the tracks of sessions and requests")
+        why = "lives.jsonl is damaged" if (lacking[0] / "lives.jsonl").is_file() else "there is no lives.jsonl"
+        say(f"{lacking[0]}{more}: {why}; exported without the tracks of sessions and requests")
     groups: dict[Path, list[Path]] = {}
     for folder in folders:
         groups.setdefault(path if folder == path else folder.parent, []).append(folder)
@@ -57,4 +63,4 @@ def _traces(path: Path, folders: list[Path], out: Path | None, say: Say) -> Iter
         yield write_trace([read_source(folder, say) for folder in members], target)
 
 
-__all__ = ["ReportError", "export"]
+__all__ = ["ReportError", "export", "has_lives", "needed", "outcomes"]

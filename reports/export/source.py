@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from reports.data import Verdict, read_meta, read_outcome
+from reports.damage import damage
+from reports.data import Outcome, Verdict, read_meta, read_outcome
 from reports.export.events import Event, read_events
 from reports.find import folders
 from reports.lines import TIME, Say
@@ -38,13 +39,18 @@ class Source:
 
 
 def has_lives(folder: Path) -> bool:
-    """Whether it was written down what requests and sessions were when."""
-    return (folder / _LIVES).is_file()
+    """Whether it was written down, and is whole, what requests and sessions were when."""
+    return (folder / _LIVES).is_file() and _LIVES not in damage(folder)
 
 
 def find_sources(path: Path) -> list[Path]:
     """The folders of runs that a path means: of one, of a scenario, of a whole output folder."""
     return folders(path, lambda folder: (folder / "events.jsonl").is_file(), "events.jsonl")
+
+
+def outcomes(path: Path) -> list[tuple[Path, Outcome]]:
+    """The folders of runs that came to something, and what."""
+    return [(f, read_outcome(f)[2]) for f in find_sources(path) if (f / "verdicts.json").is_file()]
 
 
 def read_source(folder: Path, say: Say) -> Source:

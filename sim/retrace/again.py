@@ -7,6 +7,7 @@ from dataclasses import replace
 from json import dumps, loads
 from pathlib import Path
 from typing import IO, Any
+from zlib import crc32
 
 from sim.config import RunConfig
 from sim.driver import Driver
@@ -76,6 +77,7 @@ class _Look:
         self._log = _events(folder / "events.jsonl")
         self._part = folder / "lives.jsonl.part"
         self._file: IO[str] | None = None
+        self._crc = 0
 
     def __enter__(self) -> _Look:
         try:
@@ -106,7 +108,9 @@ class _Look:
         snapshot = driver.engine.snapshot(of=touched)
         self._compare(line, snapshot)
         assert self._file is not None
-        self._file.writelines(self._lives.changes(line, snapshot, touched))
+        for change in self._lives.changes(line, snapshot, touched):
+            self._file.write(change)
+            self._crc = crc32(change.encode(), self._crc)
         if sampled or closely:
             layout = driver.engine.layout(counting=not closely)
             known = frozenset(session.session for session in snapshot.sessions)
@@ -124,7 +128,8 @@ class _Look:
             self._maps.save(self._folder / "slots.npz")
         except OSError as error:
             raise RecordError(self._folder, error) from error
-        write_whole(self._folder / "moments.json", dumps(self._moments.to_json(), separators=(",", ":")) + "\n")
+        found = {"lives": self._crc, **self._moments.to_json()}
+        write_whole(self._folder / "moments.json", dumps(found, separators=(",", ":")) + "\n")
 
     def _compare(self, line: dict[str, Any], snapshot: Snapshot) -> None:
         for pool, terms in snapshot.pools.items():

@@ -101,7 +101,7 @@ def test_the_last_line_of_an_interrupted_run_is_left_out_with_a_word(tmp_path, c
     path.write_text(GOOD + GOOD.replace('"event":1', '"event":2')[:cut])
     said: list[str] = []
     assert [e.number for e in events(path, said.append)] == [1]
-    assert said == [f"{path}:2: the last line is cut off; exported without it"]
+    assert said == [f"{path}:2: the last line is cut off, and left out"]
 
 
 def test_a_last_line_without_its_line_feed_is_whole(tmp_path):

@@ -112,7 +112,103 @@ def test_a_run_under_a_policy_is_not_played_without_being_told_so(tmp_path, kvle
     (folder / "moments.json").unlink()
     status, _, err = kvledger("report", folder)
     assert status == 0
-    assert "the report will not show what lay in memory" in err
+    assert f"{folder}: there will be nothing of the rows (moments.json): " in err
     assert f"this run used a policy; write --policy {POLICY}" in err
     assert kvledger("report", folder, "--policy", POLICY)[::2] == (0, "")
     assert looked_inside(folder)
+
+
+def cut(path):
+    path.write_bytes(path.read_bytes()[:-30])
+
+
+def halved(path):
+    """Whole lines, but not all of them."""
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[: len(lines) // 2]))
+
+
+def garbled(path):
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 0x55
+    path.write_bytes(data)
+
+
+def emptied(path):
+    path.write_bytes(b"")
+
+
+DAMAGES = [(name, harm) for name in FILES for harm in (cut, garbled, emptied)] + [("lives.jsonl", halved)]
+
+
+@pytest.mark.parametrize(("name", "harm"), DAMAGES)
+def test_what_is_damaged_is_made_anew(before, kvledger, name, harm):  # noqa: F811
+    retrace(before)
+    whole = {name: (before / name).read_bytes() for name in FILES}
+    harm(before / name)
+    status, _, err = kvledger("report", before, "--out", before)
+    assert status == 0
+    assert err.startswith(f"{before / name}:")
+    assert err.endswith("; looking inside the run again\n")
+    assert err.count("\n") == 1
+    assert {name: (before / name).read_bytes() for name in FILES} == whole
+
+
+@pytest.mark.parametrize(("name", "harm"), DAMAGES)
+def test_what_cannot_be_made_anew_is_left_out_with_a_word(before, kvledger, name, harm):  # noqa: F811
+    retrace(before)
+    harm(before / name)
+    (before / "ops.jsonl").write_text("{")
+    status, out, err = kvledger("report", before, "--out", before)
+    assert status == 0
+    first, second = err.splitlines()
+    assert first.startswith(f"{before / name}:")
+    assert f"({name} is damaged): {before / 'ops.jsonl'}:1:2: " in second
+    assert f"({name} is damaged)." in Path(out.strip()).read_text()
+
+
+def test_an_export_makes_the_states_anew_or_leaves_them_out(before, kvledger):  # noqa: F811
+    retrace(before)
+    halved(before / "lives.jsonl")
+    assert kvledger("export", before, "--to", "perfetto")[0] == 0
+    assert kvledger("export", before, "--to", "perfetto")[2] == ""
+    halved(before / "lives.jsonl")
+    (before / "ops.jsonl").unlink()
+    status, _, err = kvledger("export", before, "--to", "perfetto")
+    assert (status, len(err.splitlines())) == (0, 3)
+    assert err.endswith("lives.jsonl is damaged; exported without the tracks of sessions and requests\n")
+
+
+def test_a_log_of_events_that_is_cut_off_is_shown_up_to_there(before, kvledger):  # noqa: F811
+    events = before / "events.jsonl"
+    cut(events)
+    status, _, err = kvledger("report", before, "--out", before)
+    count = events.read_bytes().count(b"\n") + 1
+    assert (status, err) == (0, f"{events}:{count}: the last line is cut off, and left out\n")
+    assert looked_inside(before)
+
+
+def test_a_log_of_events_that_is_damaged_is_one_line(before, kvledger):  # noqa: F811
+    events = before / "events.jsonl"
+    lines = events.read_text().splitlines(keepends=True)
+    events.write_text("".join([*lines[:4], "{]\n", *lines[5:]]))
+    status, out, err = kvledger("report", before, "--out", before)
+    assert (status, out) == (2, "")
+    assert err == (
+        f"{events}:5:2: this is not JSON (expecting property name enclosed in double quotes); "
+        "run the scenario again with --out\n"
+    )
+
+
+def test_what_an_earlier_run_has_left_is_not_taken_for_this_ones(before):
+    retrace(before)
+    with pytest.raises(KeyboardInterrupt):
+        interrupted(before)
+    assert not any((before / name).exists() for name in FILES)
+
+
+def interrupted(folder):
+    def stop(event, time):
+        raise KeyboardInterrupt
+
+    list(run_paths([TAIL], Options(out=folder.parents[1], variant="before"), lambda *_: stop))

@@ -60,9 +60,8 @@ def sentence(outcome: Outcome) -> str:
             f" ({count(outcome.checks)} audits)."
         )
     first = outcome.verdicts[0]
-    size = f", {size_of(first)}" if first.size else ""
     what = _whose(first) or meaning(first.verdict)
-    text = f"{first.verdict}{size} in the {first.pool} pool since event {count(first.began)}{_iteration(first)}"
+    text = f"{_opening(first)}{_iteration(first)}"
     text += f": {what}." if what else "."
     if first.cause is not None:
         text += f" Cause: {first.cause.what}{_who(first.cause)};"
@@ -97,11 +96,16 @@ def _worst(outcome: Outcome) -> Verdict | None:
 
 
 def _in_brief(verdict: Verdict, outcome: Outcome) -> str:
-    size = f", {size_of(verdict)}" if verdict.size else ""
     what = _whose(verdict) or (verdict.cause.what if verdict.cause else meaning(verdict.verdict))
     more = len(outcome.verdicts) - 1
-    text = f"{verdict.verdict}{size} in the {verdict.pool} pool since event {count(verdict.began)}: {what}"
-    return text + (f" ({count(more)} more verdict{'s' if more > 1 else ''})" if more else "")
+    return f"{_opening(verdict)}: {what}" + (f" ({count(more)} more verdict{'s' if more > 1 else ''})" if more else "")
+
+
+def _opening(verdict: Verdict) -> str:
+    """The kind, the size, where and since when; the scheduler raises in no pool."""
+    size = f", {size_of(verdict)}" if verdict.size else ""
+    where = {"rows": " in the rows"}.get(verdict.pool, f" in the {verdict.pool} pool")
+    return f"{verdict.verdict}{size}{'' if verdict.verdict == 'crash' else where} since event {count(verdict.began)}"
 
 
 def size_of(verdict: Verdict) -> str:

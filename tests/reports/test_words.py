@@ -23,7 +23,8 @@ def outcome(kind: str, pool: str, size: int) -> Outcome:
         ("leak", "full", -3, "leak −3", "leak, −3 in the full pool since event 7: "),
         ("stuck", "swa", 41, "stuck 41 requests", "stuck, 41 requests in the swa pool since event 7: "),
         ("stuck", "full", 1, "stuck 1 request", "stuck, 1 request in the full pool since event 7: "),
-        ("crash", "mamba", 0, "crash", "crash in the mamba pool since event 7: "),
+        ("crash", "mamba", 0, "crash", "crash since event 7: "),
+        ("leak", "rows", -1, "leak −1", "leak, −1 in the rows since event 7: "),
     ],
 )
 def test_a_size_has_its_sign_and_work_that_waits_is_requests(

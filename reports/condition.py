@@ -82,7 +82,7 @@ def draw_ribbon(ax: Axes, runs: Runs, height: float) -> None:
                 transform=ax.get_xaxis_transform(),
                 ha="center",
                 va="center_baseline",
-                fontsize=6.5,
+                fontsize=7,
                 color=style.ink,
                 bbox=None if not style.hatch else {"facecolor": style.face, "edgecolor": "none", "pad": 0.6},
                 zorder=6,

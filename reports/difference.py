@@ -96,7 +96,6 @@ def draw_difference(ax: Axes, series: Series, end: float) -> None:
             step="post",
             facecolor=TRUTH,
             edgecolor=INK,
-            alpha=0.75,
             hatch="////",
             linewidth=0,
             zorder=1,

@@ -9,10 +9,11 @@ from typing import NamedTuple
 from matplotlib.figure import Figure
 
 from reports.data import Run
-from reports.lens import lens_figure, names_in
+from reports.lens import lens_figure
 from reports.lives import read_deeds, read_lives
 from reports.log import events_at
 from reports.moments import Moment
+from reports.rows import names_in
 from reports.sessions import sessions_figure
 from reports.slotmap import slotmap_figure
 from reports.slots import read_slots
@@ -53,7 +54,7 @@ def inside_figures(run: Run) -> Iterator[Inside]:
         yield Inside("slots", slotmap_figure(run, maps), "owners of the slots over time")
     lives = [] if "lives.jsonl" in run.damaged else read_lives(run.folder / "lives.jsonl")
     if lives:
-        deeds = read_deeds(run.folder / "events.jsonl")
+        deeds = read_deeds(run.folder)
         yield Inside("sessions", sessions_figure(run, lives, deeds), "sessions and requests over time")
     moment = worst_moment(run)
     if moment is not None:

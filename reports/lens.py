@@ -16,8 +16,10 @@ from matplotlib.transforms import ScaledTranslation, Transform
 from reports.data import Run, Verdict
 from reports.marks import Mark, mark_handles, marks_of
 from reports.moments import Moment, Row, Step
+from reports.numbers import count
+from reports.rows import MOST_NAMED, frames_of, named, names_in, parts_of, row_of, slots_named, trimmed
 from reports.shapes import Box, boxes
-from reports.style import INK, MUTED, PAPER, TERM_STYLES, TermStyle, count, look
+from reports.style import INK, MUTED, PAPER, TERM_STYLES, TermStyle, look, reserved
 from reports.words import size_of
 
 _WIDTH = 7.2
@@ -26,17 +28,15 @@ _EDGES_POINTS = 118.0
 _WHOLE = 160
 _BEFORE = 32
 _LABEL_CHARACTERS = 30
-_MOST_NAMED = 3
 _SIGN_POINTS = 9.0
 _CURSOR_POINTS = 32.0
 _HALF = 0.36
-_CLOSED = " (closed)"
 _PARTS = {
     "protected": TERM_STYLES["protected"],
     "in use": TERM_STYLES["uncached"],
     "held": TERM_STYLES["session_held"],
-    "in use, reserved": TermStyle(TERM_STYLES["uncached"].color, "", 0.35),
-    "held, reserved": TermStyle(TERM_STYLES["session_held"].color, "", 0.35),
+    "in use, reserved": reserved(TERM_STYLES["uncached"]),
+    "held, reserved": reserved(TERM_STYLES["session_held"]),
 }
 _FRAMES: dict[str, tuple[Literal["-", ":"], str]] = {
     "named": ("-", "names a slot of the cause"),
@@ -55,8 +55,8 @@ _SAID = {
 def lens_figure(run: Run, moment: Moment, events: Mapping[int, Mapping[str, Any]]) -> Figure:
     """A bar for each event, positions of the row from left to right; `events` are those of events.jsonl."""
     verdicts = [(n + 1, run.outcome.verdicts[n]) for n in moment.verdicts if n < len(run.outcome.verdicts)]
-    who = _named(moment, [verdict for _, verdict in verdicts])
-    steps = _trimmed(moment, who)
+    who = named(moment, [verdict for _, verdict in verdicts])
+    steps = trimmed(moment, who)
     figure = Figure(figsize=(_WIDTH, (_STEP_POINTS * len(steps) + _EDGES_POINTS) / 72), layout="constrained")
     ax = figure.subplots()
     rows = [row_of(step, who) for step in steps]
@@ -64,7 +64,7 @@ def lens_figure(run: Run, moment: Moment, events: Mapping[int, Mapping[str, Any]
     left, right = _span(rows, faulty)
     ax.set_xlim(left, right)
     ax.set_ylim(len(steps) - 0.4, -0.6)
-    _dress(ax, _title(moment, who, rows, verdicts), _slots_named(rows, steps, faulty, moment.event))
+    _dress(ax, _title(moment, who, rows, verdicts), slots_named(rows, steps, faulty, moment.event))
     present = _draw_bars(ax, rows)
     framed = _draw_frames(ax, rows, steps, faulty, moment.event)
     evicted = _draw_cursor(ax, rows)
@@ -82,7 +82,7 @@ def lens_figure(run: Run, moment: Moment, events: Mapping[int, Mapping[str, Any]
 
 def _handles(present: set[str], framed: set[str], evicted: bool) -> list[Patch | Line2D]:
     handles: list[Patch | Line2D] = [
-        Patch(facecolor=s.color, alpha=s.alpha, hatch=s.hatch, edgecolor=INK, linewidth=0, label=_SAID[part])
+        Patch(facecolor=s.color, hatch=s.hatch, edgecolor=s.line or INK, linewidth=_edge(s), label=_SAID[part])
         for part, s in _PARTS.items()
         if part in present
     ]
@@ -93,40 +93,6 @@ def _handles(present: set[str], framed: set[str], evicted: bool) -> list[Patch |
         words = "e: window given back up to here"
         handles.append(Line2D([], [], color=INK, marker="d", linestyle="none", markersize=5, label=words))
     return handles
-
-
-def whose(row: Row) -> str:
-    """The session, open or closed, else the request."""
-    return (row.session or row.request or "").removesuffix(_CLOSED)
-
-
-def names_in(moment: Moment) -> list[str]:
-    """Whose rows there are, in order of appearance."""
-    return list(dict.fromkeys(whose(row) for step in moment.steps for row in step.rows))
-
-
-def row_of(step: Step, who: str) -> Row | None:
-    """The row of one of them after a step; the one that a turn runs in, if there are two."""
-    rows = [row for row in step.rows if whose(row) == who]
-    return min(rows, key=lambda row: row.request is None, default=None)
-
-
-def _named(moment: Moment, verdicts: Sequence[Verdict]) -> str:
-    """The session or request that the verdicts name, if its row is there, else whoever comes first."""
-    names = names_in(moment)
-    for verdict in verdicts:
-        for about in (verdict.cause, verdict):
-            for name in (about.session, about.request) if about is not None else ():
-                if name in names:
-                    return str(name)
-    return names[0] if names else ""
-
-
-def _trimmed(moment: Moment, who: str) -> list[Step]:
-    """The steps from shortly before the first in which the row is there."""
-    there = [n for n, step in enumerate(moment.steps) if row_of(step, who) is not None]
-    first = max(0, there[0] - 1) if there else 0
-    return list(moment.steps[first:])
 
 
 def _span(rows: Sequence[Row | None], faulty: set[int]) -> tuple[float, float]:
@@ -155,17 +121,10 @@ def _title(
     moment: Moment, who: str, rows: Sequence[Row | None], verdicts: Sequence[tuple[int, Verdict]]
 ) -> str:
     numbers = sorted({row.row for row in rows if row is not None and row.row is not None})
-    about = "; ".join(f"{number}: {v.verdict} {size_of(v)}" for number, v in verdicts[:_MOST_NAMED])
+    about = "; ".join(f"{number}: {v.verdict} {size_of(v)}" for number, v in verdicts[:MOST_NAMED])
     more = len(names_in(moment)) - 1
     others = f" ({count(more)} more row{'s' if more > 1 else ''} named, not shown)" if more > 0 else ""
     return f"row {', '.join(map(str, numbers))} of {who}, around the cause of {about}{others}"
-
-
-def parts_of(row: Row) -> list[tuple[str, int, int]]:
-    """Which positions are whose: part, first, one after the last."""
-    name = "held" if row.request is None else "in use"
-    parts = [("protected", 0, row.p), (name, row.p, row.c), (f"{name}, reserved", max(row.c, row.p), row.a)]
-    return [(part, first, last) for part, first, last in parts if last > first]
 
 
 def _draw_bars(ax: Axes, rows: Sequence[Row | None]) -> set[str]:
@@ -175,30 +134,14 @@ def _draw_bars(ax: Axes, rows: Sequence[Row | None]) -> set[str]:
             found.setdefault(part, []).append((first, at + _HALF, last, at - _HALF))
     for part, drawn in found.items():
         style = _PARTS[part]
-        boxes(ax, drawn, face=style.color, hatch=style.hatch, alpha=style.alpha, zorder=2).set_label(f"_{part}")
+        patch = boxes(ax, drawn, face=style.color, hatch=style.hatch, edge=style.line, width=_edge(style), zorder=2)
+        patch.set_label(f"_{part}")
     return set(found)
 
 
-def frames_of(
-    rows: Sequence[Row | None], steps: Sequence[Step], faulty: set[int], cause: int
-) -> list[tuple[str, int, int, int]]:
-    """Positions that name a slot of the cause, and at the cause those that no longer do: kind, bar, first, end."""
-    found = []
-    before: set[int] = set()
-    for at, (step, row) in enumerate(zip(steps, rows, strict=True)):
-        named = {n for n, slot in enumerate(row.slots) if slot in faulty} if row is not None else set()
-        found += [("named", at, first, end) for first, end in _stretches(named)]
-        if step.event == cause:
-            found += [("lost", at, first, end) for first, end in _stretches(before - named)]
-        before = named
-    return found
-
-
-def _stretches(numbers: set[int]) -> list[tuple[int, int]]:
-    ordered = sorted(numbers)
-    breaks = [n for n, (a, b) in enumerate(pairwise(ordered), start=1) if b != a + 1]
-    bounds = [0, *breaks, len(ordered)]
-    return [(ordered[a], ordered[b - 1] + 1) for a, b in pairwise(bounds)] if ordered else []
+def _edge(style: TermStyle) -> float:
+    """What is only lines has an edge, too."""
+    return 0.8 if style.line else 0.0
 
 
 def _draw_frames(
@@ -211,28 +154,6 @@ def _draw_frames(
             patch = boxes(ax, drawn, face="none", edge=INK, width=1.4, zorder=5, linestyle=style, clip_on=False)
             patch.set_label(f"_{kind}")
     return {kind for kind, *_ in found}
-
-
-def _slots_named(
-    rows: Sequence[Row | None], steps: Sequence[Step], faulty: set[int], cause: int
-) -> str:
-    """Which slots the frames at the cause are about."""
-    words = []
-    for kind, at, first, end in frames_of(rows, steps, faulty, cause):
-        if steps[at].event == cause:
-            old = _range(rows[at - 1] if kind == "lost" else rows[at], first, end)
-            new = f" → {_range(rows[at], first, end) or 'none'}" if kind == "lost" else ""
-            place = f"position {first}" if end == first + 1 else f"positions {first} to {end - 1}"
-            words.append(f"{place}: slot {old}{new}")
-    return "; ".join(words[:_MOST_NAMED]) + ("; …" if len(words) > _MOST_NAMED else "")
-
-
-def _range(row: Row | None, first: int, end: int) -> str:
-    """The slots at these positions."""
-    slots = row.slots[first:end] if row is not None else ()
-    if len(slots) > 1:
-        return f"{slots[0]} to {slots[-1]}" if slots[-1] - slots[0] == len(slots) - 1 else f"{slots[0]}, …"
-    return str(slots[0]) if slots else ""
 
 
 def _draw_cursor(ax: Axes, rows: Sequence[Row | None]) -> bool:
@@ -253,7 +174,7 @@ def _label(
     for at, row in enumerate(rows):
         if row is not None:
             text = f"p {row.p}  c {row.c}  a {row.a}" + (f"  e {row.e}" if windowed else "")
-            ax.text(1, at, text, transform=_beside(ax, _CURSOR_POINTS), va="center", fontsize=7)
+            ax.text(1, at, text, transform=_beside(ax, _CURSOR_POINTS), va="center", fontsize=7.5)
     for at, (one, two) in enumerate(pairwise(steps)):
         if two.event > one.event + 1:
             ax.axhline(at + 0.5, color=MUTED, linewidth=0.8, linestyle=(0, (2, 2)))
@@ -292,9 +213,10 @@ def _beside(ax: Axes, points: float) -> Transform:
 def _said(number: int, event: Mapping[str, Any]) -> str:
     """An event in a few words: its number, its kind and whom it is about."""
     words = [count(number), str(event.get("kind", ""))]
-    words += [str(event[name]) for name in ("request", "session") if event.get(name)][:1]
+    who = [str(event[name]) for name in ("request", "session") if event.get(name)][:1]
+    words += who
     for name in ("finished", "aborted", "retracted", "refused"):
-        if isinstance(event.get(name), list) and event[name]:
+        if isinstance(event.get(name), list) and event[name] and event[name] != who:
             words[-1] += ","
             words.append(f"{name} {event[name][0]}")
             break

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from reports.log import Event, events_where
 from reports.states import ENDS, read_changes
 
 STATES = ("open", "turn", "held", "queued", "decode", "prefill", "retracted")
@@ -39,6 +39,12 @@ class Life:
     rank: list[int] = field(default_factory=list)
     requests: set[str] = field(default_factory=set)
     closed: int | None = None
+    session: bool = True
+
+    def lasts(self, end: float) -> float:
+        """For how many events there was anything of it."""
+        stops = [*self.event[1:], end]
+        return sum(b - a for a, b, rank in zip(self.event, stops, self.rank, strict=True) if rank)
 
     def busy(self, end: float) -> float:
         """For how many events a request of it was past waiting for its first prefill."""
@@ -54,7 +60,7 @@ def read_lives(path: Path) -> list[Life]:
     now: dict[tuple[str, str], dict[str | None, int]] = {}
     for event, _, request, session, state in read_changes(path, _as_far_as_it_goes):
         key = ("session", session) if session is not None else ("request", str(request))
-        life = lives.setdefault(key, Life(key[1]))
+        life = lives.setdefault(key, Life(key[1], session=session is not None))
         states = now.setdefault(key, {})
         if state in ENDS:
             states.pop(request, None)
@@ -80,32 +86,19 @@ def _as_far_as_it_goes(_: str) -> None:
     """Of an interrupted run a figure shows what there is."""
 
 
-def read_deeds(path: Path) -> list[Deed]:
+def read_deeds(folder: Path) -> list[Deed]:
     """Retracts, aborts, closes, reaps and refusals of events.jsonl, in order.
 
     What an operation asked for is not told again where a step carries it out.
     """
     asked: set[tuple[str, str]] = set()
-    deeds = []
-    try:
-        with path.open(encoding="utf-8", errors="replace") as file:
-            for text in file:
-                if any(word in text for word in _TELLING):
-                    deeds += list(_deeds_of(text, asked))
-    except OSError:
-        return []
-    return deeds
+    told = events_where(folder, lambda _, line: any(word in line for word in _TELLING))
+    return [deed for event in told for deed in _deeds_of(event, asked)]
 
 
-def _deeds_of(text: str, asked: set[tuple[str, str]]) -> Iterator[Deed]:
-    try:
-        line = json.loads(text)
-    except ValueError:
-        return
-    if not isinstance(line, dict) or not isinstance(line.get("event"), int):
-        return
+def _deeds_of(line: Event, asked: set[tuple[str, str]]) -> Iterator[Deed]:
     event, kind = line["event"], line.get("kind")
-    if kind in ("abort", "retract"):
+    if kind in ("abort", "retract") and line.get("request") is not None:
         asked.add((kind, str(line.get("request"))))
         yield Deed(event, kind, str(line.get("request")))
     elif kind == "close":

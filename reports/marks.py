@@ -102,22 +102,32 @@ def draw_marks(ax: Axes, marks: Sequence[Mark], *, guides: Sequence[Axes] = ()) 
     """Draw the marks in the band at the top of `ax`, with guides through the panels."""
     for event in sorted({event for mark in marks for event in mark.events}):
         for panel in guides or (ax,):
-            panel.axvline(event, color=INK, linewidth=0.7, linestyle=(0, (1, 2)), zorder=4)
+            guide(panel, event)
     for mark in marks:
         band = _band(ax, mark.level)
         _join(ax, mark, band)
-        ax.annotate(
-            mark.label,
-            (mark.began, 1),
-            xycoords=band,
-            ha="center",
-            va="center",
-            fontsize=7.5,
-            color=PAPER,
-            zorder=7,
-            annotation_clip=False,
-            bbox={"boxstyle": "round,pad=0.3,rounding_size=0.6", "facecolor": INK, "edgecolor": INK},
-        )
+        badge(ax, mark.label, mark.began, 1, band)
+
+
+def guide(ax: Axes, at: float) -> None:
+    """A thin line down the panel."""
+    ax.axvline(at, color=INK, linewidth=0.7, linestyle=(0, (1, 2)), zorder=4)
+
+
+def badge(ax: Axes, label: str, x: float, y: float, where: Transform) -> None:
+    """The number under which a verdict stands in the table."""
+    ax.annotate(
+        label,
+        (x, y),
+        xycoords=where,
+        ha="center",
+        va="center",
+        fontsize=7.5,
+        color=PAPER,
+        zorder=7,
+        annotation_clip=False,
+        bbox={"boxstyle": "round,pad=0.3,rounding_size=0.6", "facecolor": INK, "edgecolor": INK},
+    )
 
 
 def mark_handles(marks: Iterable[Mark]) -> list[Line2D]:

@@ -9,8 +9,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from reports.numbers import count
 from reports.shapes import Box, boxes
-from reports.style import INK, PAPER, count, look
+from reports.style import INK, PAPER, look
 from reports.sweep import CLEAN, KINDS, SweepRow, badness, kind_of, verdicts_by_run
 
 _WIDTH = 7.2

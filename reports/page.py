@@ -11,11 +11,12 @@ from reports.data import Outcome, Run
 from reports.find import Scenario
 from reports.html import figure, text
 from reports.inside import CAPTIONS, missing
+from reports.numbers import count
 from reports.stepper import script, steppers, style
-from reports.style import count
 from reports.svg import on_one_page
 from reports.tables import operations_table, options, verdict_table
-from reports.words import pool_verdict, sentence, short_verdict
+from reports.terms import EXACT
+from reports.words import briefly, pool_verdict, sentence, short_verdict
 
 _DIFFERENCE = (
     "What the release's books say (line) against what is true (area)."
@@ -29,13 +30,15 @@ _POOLS = {
 }
 OVERVIEW = "all-scenarios"
 OVERVIEW_FROM = 4
+_MOST_UNMET = 3
 _OVERVIEW = "The verdicts of all runs; in a cell every kind that was found, its colour is that of the worst."
 _TERMS = "The five terms of the full pool after each event, stacked against the pool's size."
+_MEANS = " Of a long run an area is the mean of each column; the lines keep every extreme."
 
 
 def page(scenarios: Sequence[Scenario], drawings: Mapping[str, str]) -> str:
     """The whole page; `drawings` holds inline SVG by the names that `drawing_name` gives."""
-    drawings, sheet = on_one_page(drawings)
+    drawings, shared, sheet = on_one_page(drawings)
     title = scenarios[0].name if len(scenarios) == 1 else f"{len(scenarios)} scenarios"
     sections = "\n".join(_section(n, s, drawings) for n, s in enumerate(scenarios, start=1))
     steps = any(run.moments for scenario in scenarios for run in scenario.runs)
@@ -44,7 +47,7 @@ def page(scenarios: Sequence[Scenario], drawings: Mapping[str, str]) -> str:
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         f'<meta http-equiv="Content-Security-Policy" content="{_policy(steps)}">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>kvledger: {text(title)}</title>\n<style>{CSS}{style()}{sheet}</style>\n</head>\n<body>\n"
+        f"<title>kvledger: {text(title)}</title>\n<style>{CSS}{style()}{sheet}</style>\n</head>\n<body>\n{shared}"
         f"<header><h1>kvledger: {text(title)}</h1>\n<p>{text(_summary(scenarios))}</p>\n"
         f"{_contents(scenarios)}{_overview(drawings)}</header>\n<main>\n{sections}\n</main>\n{ours}</body>\n</html>\n"
     )
@@ -75,13 +78,31 @@ def _summary(scenarios: Sequence[Scenario]) -> str:
 
 
 def _contents(scenarios: Sequence[Scenario]) -> str:
+    """A line for each scenario with what was found in it, what was not expected first."""
     if len(scenarios) == 1:
         return ""
-    items = "".join(
-        f'<li><a href="#s{n}">{text(s.name)}</a> {_badge(all(run.outcome.ok for run in s.runs))}</li>'
-        for n, s in enumerate(scenarios, start=1)
+    lines: dict[bool, list[str]] = {False: [], True: []}
+    for number, scenario in enumerate(scenarios, start=1):
+        ok = all(run.outcome.ok for run in scenario.runs)
+        lines[ok].append(_line(number, scenario, ok))
+    lists = [
+        f'<h2>{title}</h2>\n<ul class="said found">{"".join(lines[ok])}</ul>\n'
+        for ok, title in ((False, "Not as expected"), (True, "As expected"))
+        if lines[ok]
+    ]
+    return f'<nav aria-label="Scenarios">{"".join(lists)}</nav>\n'
+
+
+def _line(number: int, scenario: Scenario, ok: bool) -> str:
+    found = "; ".join(f"<b>{text(name)}</b>{text(said)}" for name, said in briefly(scenario.runs))
+    unmet = "".join(
+        f"<li>{text(run.variant)}: {text(line)}</li>"
+        for run in scenario.runs
+        for line in run.outcome.unmet[:_MOST_UNMET]
     )
-    return f'<nav aria-label="Scenarios"><ol class="contents">{items}</ol></nav>\n'
+    more = f'<ul class="unmet">{unmet}</ul>' if unmet else ""
+    kind = "good" if ok else "bad"
+    return f'<li class="{kind}"><a href="#s{number}">{text(scenario.name)}</a> {_badge(ok)} {found}.{more}</li>\n'
 
 
 def _overview(drawings: Mapping[str, str]) -> str:
@@ -108,6 +129,8 @@ def _pool(scenario: Scenario, pool: str, drawings: Mapping[str, str]) -> str:
     )
     head = "" if len(scenario.pools) == 1 else f"<h3>{text(_POOLS[pool])}</h3>\n"
     about = _TERMS if pool == "full" else f"The five terms of the pool {pool}."
+    if any(len(run.series) > EXACT for run in scenario.on(pool)):
+        about += _MEANS
     return (
         f"{head}{figure(drawings[drawing_name(scenario, pool=pool)], _DIFFERENCE, kind='wide')}\n"
         f'<p class="from">{text(about)}</p><div class="pair">{pairs}</div>'

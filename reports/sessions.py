@@ -17,8 +17,9 @@ from reports.columns import Runs, edges_of, runs_of, worst
 from reports.data import Run
 from reports.lives import MARKS, STATES, Deed, Life
 from reports.marks import LEVEL_POINTS, draw_marks, levels_of, mark_handles, marks_of
+from reports.numbers import count
 from reports.shapes import Box, boxes
-from reports.style import INK, MUTED, PAPER, TERM_STYLES, TermStyle, count, event_axis, look
+from reports.style import INK, MUTED, PAPER, TERM_STYLES, TermStyle, event_axis, look
 
 _WIDTH = 7.2
 _WIDTH_POINTS = 420.0
@@ -39,8 +40,8 @@ _LOOKS = {
     "open": (TermStyle(MUTED, ""), 0.06),
     "turn": (TermStyle(MUTED, ""), 0.06),
     "held": (TERM_STYLES["session_held"], 0.34),
-    "queued": (TermStyle(MUTED, "", 0.35), 0.34),
-    "decode": (TermStyle(TERM_STYLES["uncached"].color, "", 0.55), 0.62),
+    "queued": (TermStyle(MUTED, ""), 0.34),
+    "decode": (TermStyle(TERM_STYLES["uncached"].color, ""), 0.62),
     "prefill": (TERM_STYLES["uncached"], 0.62),
     "retracted": (TermStyle(PAPER, "xxxx"), 0.62),
 }
@@ -49,7 +50,7 @@ _SAID = {"held": "held by the session", "open": "open, holds nothing", "retracte
 
 
 def chosen(run: Run, lives: Sequence[Life], end: float) -> list[Life]:
-    """Those whom a verdict names, and the busiest of the others, in the order in which they begin."""
+    """Those whom a verdict names, then sessions, then those that lasted longest, in the order in which they begin."""
     named = {
         name
         for verdict in run.outcome.verdicts
@@ -57,11 +58,13 @@ def chosen(run: Run, lives: Sequence[Life], end: float) -> list[Life]:
         if about is not None
         for name in (about.session, about.request)
     }
-    order = sorted(
-        range(len(lives)),
-        key=lambda n: (not (lives[n].name in named or named & lives[n].requests), -lives[n].busy(end), n),
-    )
-    return [lives[n] for n in sorted(order[:_MOST_LINES])]
+
+    def rank(n: int) -> tuple[bool, bool, float, float, int]:
+        life = lives[n]
+        about = life.name in named or bool(named & life.requests)
+        return not about, not life.session, -life.lasts(end), -life.busy(end), n
+
+    return [lives[n] for n in sorted(sorted(range(len(lives)), key=rank)[:_MOST_LINES])]
 
 
 @look()
@@ -83,7 +86,7 @@ def sessions_figure(run: Run, lives: Sequence[Life], deeds: Sequence[Deed]) -> F
     left_out = len(lives) - len(shown)
     title = "sessions, and requests without one"
     if left_out:
-        title += f": those that verdicts name and the busiest; {count(left_out)} more are left out"
+        title += f"\nthose that verdicts name, and the longest sessions; {count(left_out)} more are left out"
     ax.set_title(title, loc="left", color=INK)
     present = _draw_lines(ax, shown, end)
     kinds_of_deeds = _draw_deeds(ax, shown, deeds, end)

@@ -14,9 +14,10 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator
 
 from reports.data import Run, Verdict
 from reports.marks import Mark, draw_marks, headroom, levels_of, mark_handles, marks_of
+from reports.numbers import count
 from reports.shapes import Box, boxes
 from reports.slots import DOUBLE, NOBODY, Grid, SlotMap, boxes_of, grid, runs_in
-from reports.style import INK, OWNER_STYLES, PAPER, count, dress, event_axis, look
+from reports.style import INK, OWNER_STYLES, PAPER, dress, event_axis, look
 
 _WIDTH = 7.2
 _WIDTH_POINTS = 440.0
@@ -25,6 +26,7 @@ _EDGES_POINTS = 118.0
 _TITLE_POINTS = 26.0
 _COLUMNS = 480
 _LINES_PER_POINT = 2
+_CELL_POINTS = (3.0, 1.4)
 _MOST_RUNS = 2500
 _MOST_WRONG = 1000
 _LEAST_FRAME = 0.012
@@ -52,7 +54,7 @@ def slotmap_figure(run: Run, maps: Mapping[str, SlotMap]) -> Figure:
     present: set[int] = set()
     framed = False
     for ax, (pool, slots), points in zip(panels, maps.items(), tall, strict=True):
-        shown = grid(slots, end, wide=_COLUMNS, high=int(_LINES_PER_POINT * points))
+        shown = _shown(slots, end, points)
         present |= set(np.unique(shown.codes).tolist())
         _dress(ax, slots, shown)
         _fill(ax, slots, shown, end)
@@ -72,6 +74,14 @@ def _height(slots: SlotMap, marks: Sequence[Mark]) -> float:
     return min(_PANEL_POINTS[slots.pool], 34.0 + 6.0 * (top - low)) + 17.0 * levels_of(marks)
 
 
+def _shown(slots: SlotMap, end: float, points: float) -> Grid:
+    """All that a figure can show, but of what would be noise the cells that the eye can still tell apart."""
+    fine = grid(slots, end, wide=_COLUMNS, high=int(_LINES_PER_POINT * points))
+    if runs_in(fine) <= _MOST_RUNS:
+        return fine
+    return grid(slots, end, wide=int(_WIDTH_POINTS / _CELL_POINTS[0]), high=int(points / _CELL_POINTS[1]))
+
+
 def _pool_of(verdict: Verdict, maps: Mapping[str, SlotMap]) -> str:
     return verdict.pool if verdict.pool in maps else "full"
 
@@ -82,10 +92,13 @@ def _dress(ax: Axes, slots: SlotMap, shown: Grid) -> None:
     name, unit = _NAMES[slots.pool]
     low, high = float(shown.slots[0]), float(shown.slots[-1])
     last = min(high, slots.first + slots.total) - 1
-    span = f"{unit}s {count(low)} to {count(last)}" if last > low else f"{unit} {count(low)}"
-    words = [f"{name}: {span} of {count(slots.total)}"]
+    many = last > low
+    span = f"{count(low)} to {count(last)}" if many else count(low)
+    words = [f"{name}: {count(slots.total)} {unit}{'s' if slots.total > 1 else ''}"]
     if last - low + 1 < slots.total:
-        words.append("the others were never used")
+        words.append(f"only {unit}{'s' if many else ''} {span} {'were' if many else 'was'} ever used")
+    elif low:
+        words.append(f"numbered {span}")
     if slots.page > 1:
         words.append(f"pages of {slots.page}")
     ax.set_title(", ".join(words), loc="left", color=INK)

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from reports.columns import edges_of, worst
+from reports.columns import edges_of, summed, worst
 from reports.errors import ADVICE, ReportError
 from reports.series import Floats, Ints
 from reports.style import OWNER_STYLES
@@ -93,27 +93,21 @@ def _pool(path: Path, file: Mapping[str, npt.NDArray[np.generic]], pool: str) ->
 def grid(slots: SlotMap, end: float, *, wide: int, high: int) -> Grid:
     """The map in at most so many columns and lines, from the first slot used to the last.
 
-    What is nobody's or doubly owned shows in its cell; else a column has its first state, and a line its commonest.
+    What is nobody's or doubly owned shows in its cell; else a cell has its commonest owner.
     """
     low, top = slots.used
     edges = edges_of(slots.event, end, wide)
-    held = np.clip(np.searchsorted(slots.event, edges[:-1], side="right") - 1, 0, None)
     codes = slots.codes[:, low:top]
-    shown = np.maximum(codes[held], worst(slots.event, np.where(codes >= NOBODY, codes, 0), edges))
-    each = -(-shown.shape[1] // high)
-    slot_edges = slots.first + slots.unit * np.append(np.arange(low, top, each), top).astype(np.float64)
-    return Grid(edges, slot_edges, _lines(shown.astype(np.uint8), each))
-
-
-def _lines(codes: Codes, each: int) -> Codes:
-    """So many bins in one line."""
-    if each == 1:
-        return codes
-    packed = np.pad(codes, ((0, 0), (0, -codes.shape[1] % each)), mode="edge")
-    packed = packed.reshape(len(codes), -1, each)
-    counts = np.stack([(packed == code).sum(axis=2) for code in range(NOBODY)])
-    bad = packed.max(axis=2)
-    return np.asarray(np.where(bad >= NOBODY, bad, counts.argmax(axis=0)), dtype=np.uint8)
+    each = -(-codes.shape[1] // high)
+    lines = np.arange(0, codes.shape[1], each)
+    wrong = np.maximum.reduceat(worst(slots.event, np.where(codes >= NOBODY, codes, 0), edges), lines, axis=1)
+    counts = [
+        np.add.reduceat(summed(slots.event, (codes == code).astype(np.int64), edges), lines, axis=1)
+        for code in range(NOBODY)
+    ]
+    shown = np.where(wrong, wrong, np.argmax(counts, axis=0))
+    slot_edges = slots.first + slots.unit * np.append(low + lines, top).astype(np.float64)
+    return Grid(edges, slot_edges, shown.astype(np.uint8))
 
 
 def runs_in(shown: Grid) -> int:

@@ -88,8 +88,9 @@
         bar.append(piece);
       };
       part("tree", 0, Math.min(row.p, row.a), "the tree's");
-      part("valid", row.p, Math.min(row.c, row.a), row.request ? "committed" : "held");
-      part("reserved", row.c, row.a, "allocated ahead");
+      const whose = row.request ? "turn" : "held";
+      part("valid " + whose, row.p, Math.min(row.c, row.a), row.request ? "committed" : "held");
+      part("reserved " + whose, row.c, row.a, "allocated ahead");
       if (row.e > 0) part("evicted", 0, Math.min(row.e, row.a), "out of the window");
       for (const slot of slots) {
         const at = positionOf(row, slot);

@@ -15,8 +15,9 @@ from reports.data import Run
 from reports.html import text
 from reports.log import events_at
 from reports.moments import Moment, Row
+from reports.numbers import count
 from reports.series import TERMS
-from reports.style import count
+from reports.style import TERM_STYLES
 from reports.words import runs, size_of
 
 _POOLS = ("full", "swa", "mamba")
@@ -31,7 +32,8 @@ def script() -> str:
 @cache
 def style() -> str:
     """How it looks."""
-    return _beside("stepper.css")
+    accounts = "".join(f"--{name}: {style.color}; " for name, style in TERM_STYLES.items())
+    return f".strip {{ {accounts}}}\n{_beside('stepper.css')}"
 
 
 def _beside(name: str) -> str:

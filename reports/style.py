@@ -1,4 +1,4 @@
-"""One look for every figure: colours that the colour-blind can tell apart, and how numbers are written."""
+"""One look for every figure: colours that the colour-blind can tell apart."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from reports.numbers import count
 from reports.series import Series
 
 # Three colours that nothing else uses: the page replaces them so that a figure follows light and dark.
@@ -24,25 +25,27 @@ ON_BRIGHT = "#000000"
 """Text on one of the bright colours, which are the same in light and dark."""
 
 BOOKS = "#d55e00"
-TRUTH = "#cc79a7"
+TRUTH = "#bf78d0"
 
 
 @dataclass(frozen=True)
 class TermStyle:
-    """How one term is filled, everywhere; the hatch carries it without colour."""
+    """How one term is filled, everywhere; the hatch carries it without colour, in a colour of its own or in ink."""
 
     color: str
     hatch: str
     alpha: float = 1.0
+    line: str | None = None
 
 
 TERM_STYLES = {
-    "available": TermStyle("#56b4e9", "", 0.3),
-    "evictable": TermStyle("#f0e442", "||||"),
+    "available": TermStyle("#279ecf", "", 0.45),
+    "evictable": TermStyle("#756a00", "||||"),
     "protected": TermStyle("#009e73", ""),
     "session_held": TermStyle("#0072b2", "////"),
-    "uncached": TermStyle("#e69f00", "\\\\\\\\"),
+    "uncached": TermStyle("#d07c00", "\\\\\\\\"),
 }
+"""The same in light and dark: each stands out from white and from black, and from the others whatever the eye."""
 
 OWNER_STYLES = {
     "free": TERM_STYLES["available"],
@@ -79,21 +82,16 @@ _RC: Any = {
 }
 
 
+def reserved(style: TermStyle) -> TermStyle:
+    """Of an account what is allocated and not yet written: its colour as lines on paper."""
+    return TermStyle(PAPER, "||||", line=style.color)
+
+
 @contextmanager
 def look() -> Iterator[None]:
     """The settings under which every figure is made and saved; also a decorator."""
     with rc_context(_RC):
         yield
-
-
-def count(value: float) -> str:
-    """A whole number with thin spaces between thousands and a true minus sign."""
-    return f"{value:,.0f}".replace(",", "\u202f").replace("-", "−")
-
-
-def signed(value: float) -> str:
-    """The same with its sign."""
-    return f"+{count(value)}" if value > 0 else count(value)
 
 
 def unit_of(series: Series) -> str:

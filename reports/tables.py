@@ -8,7 +8,7 @@ from typing import Any
 from reports.data import Cause, Run, Verdict
 from reports.html import details, row, table, text
 from reports.log import events_at
-from reports.style import count, signed
+from reports.numbers import count, signed
 from reports.words import size_of
 
 _MOST = 200

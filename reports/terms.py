@@ -8,16 +8,22 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from reports.columns import edges_of, least, mean
 from reports.data import Run
 from reports.difference import draw_difference, span
 from reports.marks import Mark, draw_marks, events_of, headroom, levels_of, mark_handles, marks_of
+from reports.numbers import count
 from reports.series import TERMS, Series, thin
-from reports.style import INK, TERM_STYLES, count, dress, event_axis, look, steps, unit_of
+from reports.style import INK, TERM_STYLES, dress, event_axis, look, steps, unit_of
 
+EXACT = 640
+"""So many points are drawn one by one."""
 _SIZE = (5.6, 4.7)
 _WIDTH_POINTS = 350.0
 _STACK_POINTS = 165.0
 _CUT_ABOVE = 0.25
+_COLUMNS = 160
+_LEAST = "available, least in a column"
 
 
 @look()
@@ -38,7 +44,8 @@ def terms_figure(run: Run, *, beside: Sequence[Run] = ()) -> Figure:
     all_marks = [_marks(other) for other in beside if len(other.series)] or [marks]
     scale = [other.series for other in beside if len(other.series)] or [run.series]
     floor = _floor(scale)
-    _draw_stack(stack, series, end, floor)
+    _draw_stack(stack, run.series, end, floor)
+    _draw_sum(stack, series, end)
     _limit(stack, scale, floor, max(levels_of(row) for row in all_marks))
     draw_difference(strip, series, end)
     strip.set_ylim(*span(scale))
@@ -56,20 +63,19 @@ def _marks(run: Run) -> tuple[Mark, ...]:
 
 
 def _draw_stack(ax: Axes, series: Series, end: float, floor: float) -> None:
-    """Positive terms upwards from zero, negative ones downwards, the claimed sum and the total as lines."""
-    up = np.zeros(len(series), dtype=np.int64)
-    down = np.zeros(len(series), dtype=np.int64)
+    """Positive terms upwards from zero, negative ones downwards; of a long run the means of its columns."""
+    edges = edges_of(series.event, end, len(series) if len(series) <= EXACT else _COLUMNS)
+    up = np.zeros(len(edges) - 1)
+    down = np.zeros(len(edges) - 1)
     for number, name in enumerate(TERMS):
-        values = series.terms[:, number]
+        values = mean(series.event, series.terms[:, number], edges)
         base = np.where(values >= 0, up, down)
         top = base + values
-        x, low = steps(series, base, end)
-        _, high = steps(series, top, end)
         style = TERM_STYLES[name]
         ax.fill_between(
-            x,
-            np.maximum(low, floor),
-            np.maximum(high, floor),
+            edges,
+            np.maximum(np.append(base, base[-1]), floor),
+            np.maximum(np.append(top, top[-1]), floor),
             step="post",
             facecolor=style.color,
             alpha=style.alpha,
@@ -80,6 +86,13 @@ def _draw_stack(ax: Axes, series: Series, end: float, floor: float) -> None:
         )
         up = np.where(values >= 0, top, up)
         down = np.where(values >= 0, down, top)
+    if len(edges) <= len(series):
+        low = least(series.event, series.terms[:, 0], edges)
+        ax.step(edges, np.append(low, low[-1]), where="post", color=INK, linewidth=0.8, label=_LEAST)
+
+
+def _draw_sum(ax: Axes, series: Series, end: float) -> None:
+    """The claimed sum and the total as lines."""
     x, total = steps(series, series.sum, end)
     ax.step(x, total, where="post", color=INK, linewidth=1.3, zorder=3, label="sum")
     label = f"total ({count(series.total)})"

@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 from reports.errors import ReportError
-from reports.style import BOOKS, INK, MUTED, TRUTH, count, dress, look
+from reports.numbers import count
+from reports.style import BOOKS, INK, MUTED, TRUTH, dress, look
 from reports.sweep import CLEAN, MEMORY, SweepRow, verdicts_by_run
 
 _WIDTH = 7.2
@@ -23,7 +24,7 @@ _DOT = 10.0
 _NAME_CHARACTERS = 30
 _LOOKS = tuple(
     zip(
-        ("#0072b2", BOOKS, "#009e73", TRUTH, "#e69f00"),
+        ("#0072b2", BOOKS, "#009e73", TRUTH, "#756a00"),
         ("o", "s", "^", "D", "v"),
         ("-", "--", "-.", ":", "-"),
         strict=True,

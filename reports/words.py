@@ -6,10 +6,11 @@ import re
 from collections.abc import Sequence
 
 from reports.data import Cause, Outcome, Run, Verdict
-from reports.style import count, signed
+from reports.numbers import count, signed
+from reports.sweep import badness
 
 _MEANING = {
-    "false-alarm": "the check is wrong, the memory is fine",
+    "false-alarm": "the books are off, the memory is fine",
     "leak": "slots are owned by nobody",
     "double-free": "slots were freed twice",
     "alias": "a slot has two owners, or is free and still in use",
@@ -72,6 +73,37 @@ def sentence(outcome: Outcome) -> str:
     return text + (f" {count(more)} more verdict{'s' if more > 1 else ''}." if more else "")
 
 
+def briefly(runs: Sequence[Run]) -> list[tuple[str, str]]:
+    """What was found in the variants of a scenario: the first with a kind of verdict, and the rest of its clause.
+
+    Other variants with the same kind are named behind it.
+    """
+    kinds: dict[str, list[Run]] = {}
+    for run in runs:
+        worst = _worst(run.outcome)
+        kinds.setdefault(short_verdict(run.outcome) if worst is None else worst.verdict, []).append(run)
+    found = []
+    for kind, (first, *others) in kinds.items():
+        worst = _worst(first.outcome)
+        names = ", ".join(run.variant for run in others)
+        likewise = f" (likewise {names})" if names else ""
+        found.append((first.variant, f"{likewise}: {kind if worst is None else _in_brief(worst, first.outcome)}"))
+    return found
+
+
+def _worst(outcome: Outcome) -> Verdict | None:
+    """The worst verdict, the first of those that are equally bad."""
+    return max(outcome.verdicts, key=lambda verdict: badness(verdict.verdict), default=None)
+
+
+def _in_brief(verdict: Verdict, outcome: Outcome) -> str:
+    size = f", {size_of(verdict)}" if verdict.size else ""
+    what = _whose(verdict) or (verdict.cause.what if verdict.cause else meaning(verdict.verdict))
+    more = len(outcome.verdicts) - 1
+    text = f"{verdict.verdict}{size} in the {verdict.pool} pool since event {count(verdict.began)}: {what}"
+    return text + (f" ({count(more)} more verdict{'s' if more > 1 else ''})" if more else "")
+
+
 def size_of(verdict: Verdict) -> str:
     """By how much something is off, with its sign; work that waits is so many requests."""
     if verdict.verdict == "stuck":
@@ -81,6 +113,8 @@ def size_of(verdict: Verdict) -> str:
 
 def detection(verdict: Verdict) -> str:
     """Whether and when the release's own checks saw it."""
+    if verdict.seen is None and verdict.verdict == "false-alarm":
+        return "no check of the release looks at these books while they are off, so none raises the alarm"
     if verdict.seen is None:
         return "the release's own checks never see it"
     later = verdict.seen - verdict.began

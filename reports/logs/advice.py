@@ -27,8 +27,9 @@ def _advice(log: Log, findings: tuple[Finding, ...]) -> Iterator[Advice]:
     if not log.seen["busy lines"]:
         yield Advice(
             "SGLANG_ENABLE_STRICT_MEM_CHECK_DURING_BUSY=2",
-            "states the terms after every iteration, so that the break has an iteration; 1 checks only, and both end "
-            "the server at the first failure. Not with several speculative branches; in 0.5.10 with a plain pool only",
+            "states the terms after every iteration, so that the break has an iteration; with =1 they are checked and "
+            "not stated. Either ends the server at the first failure. Not with several speculative branches; in 0.5.10 "
+            "with a plain pool only",
         )
     if any(finding.verdict in ("leak", "crash") and finding.off <= 1 for finding in findings):
         yield Advice(
@@ -40,7 +41,7 @@ def _advice(log: Log, findings: tuple[Finding, ...]) -> Iterator[Advice]:
     if interval != "1" and any(rank.counts[DECODES] for rank in log.lives()):
         yield Advice(
             "--decode-log-interval 1",
-            f"every decode batch instead of every {interval}th: running requests and tokens in use around the break",
+            f"every decode batch instead of every {interval}th: running requests and tokens in use, step by step",
         )
     if not log.seen[ABORTED] and log.settings.get("log_level", "info") != "debug":
         yield Advice("--log-level debug", "names each request that is aborted; at the level info aborts are not said")

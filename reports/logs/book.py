@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
 
+from reports.logs.messages import Kind
 from reports.logs.thinned import Fit, Thinned
 
-Kind = Literal["idle", "busy"]
 MINUTE = "minute"
 
 

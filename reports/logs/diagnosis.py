@@ -10,6 +10,7 @@ from reports.logs.book import Book, Point
 from reports.logs.drift import Drift, Moved, drifts, moved
 from reports.logs.gather import Log
 from reports.logs.rank import BESIDE, Rank
+from reports.numbers import count, several
 
 LATE = "nothing is known of the time before its first line"
 _OWNED = "whether the slots have no owner, or a counter of the tree or of a session is wrong: it shows the books only"
@@ -45,6 +46,7 @@ class Finding:
     sure: bool
     what: str
     unknown: tuple[str, ...] = ()
+    begun: int | None = None
     before: Point | None = None
     now: Point | None = None
     off: int = 0
@@ -97,7 +99,7 @@ def _raising(rank: Rank) -> str:
 
 
 def _of_book(rank: Rank, book: Book, first: Point) -> Finding:
-    verdict, sure, what, unknown = _judged(book, first)
+    verdict, sure, what, unknown = _judged(rank, book, first)
     now = book.last_off if book.last_off is not None else first
     size = now.delta
     if not now.whole and now.terms[0] is not None:
@@ -110,13 +112,13 @@ def _of_book(rank: Rank, book: Book, first: Point) -> Finding:
     )
     return Finding(
         verdict=verdict, pool=book.pool, size=size, ranks=(rank.name,), life=rank.life, line=first.line,
-        time=first.time, sure=sure, what=what, unknown=unknown, before=book.before, now=book.last,
+        time=first.time, sure=sure, what=what, unknown=unknown, begun=rank.begun, before=book.before, now=book.last,
         off=sum(book.off.values()), checks=sum(book.checks.values()), drift=drifts(book), moved=moved(book),
         window=book.window, near=near,
     )  # fmt: skip
 
 
-def _judged(book: Book, first: Point) -> tuple[str, bool, str, tuple[str, ...]]:
+def _judged(rank: Rank, book: Book, first: Point) -> tuple[str, bool, str, tuple[str, ...]]:
     """The verdict, whether the log settles it, the sentence, and what it leaves open."""
     last = book.last if book.last is not None else first
     off = book.last_off if book.last_off is not None else first
@@ -130,16 +132,16 @@ def _judged(book: Book, first: Point) -> tuple[str, bool, str, tuple[str, ...]]:
     open_ends = [_TWICE] if off.delta > 0 else [_OWNED] if idle else [_BATCHES]
     if sum(book.off.values()) == 1:
         open_ends.append(_ONCE)
-    if book.before is None:
+    if book.before is None and rank.begun is None:
         open_ends.append(f"since when: {LATE}")
     return name, bool(idle) and off.delta < 0, _sentence(book, off), tuple(open_ends)
 
 
 def _sentence(book: Book, off: Point) -> str:
     idle, busy = book.off["idle"], book.off["busy"]
-    where = f"while nothing ran ({_checks(idle)})" if idle else f"while batches ran ({_checks(busy)})"
+    where = "while nothing ran" if idle else "while batches ran"
     kind = "missing" if off.delta < 0 else "counted too often"
-    text = f"{abs(off.delta)} of {off.total} {kind} {where}"
+    text = f"{count(abs(off.delta))} of {count(off.total)} {kind} {where} ({several(idle or busy, 'check')} off)"
     if _flushed_away(book):
         text += "; a flush of the cache gave it back"
     return text
@@ -150,9 +152,5 @@ def _flushed_away(book: Book) -> bool:
     return book.flushed is not None and book.flushed is book.last_off
 
 
-def _checks(count: int) -> str:
-    return f"{count} check{'' if count == 1 else 's'} off"
-
-
-def _times(count: int) -> str:
-    return "once" if count == 1 else f"{count} times"
+def _times(number: int) -> str:
+    return "once" if number == 1 else f"{count(number)} times"

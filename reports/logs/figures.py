@@ -15,8 +15,10 @@ from reports.logs.diagnosis import Finding
 from reports.logs.messages import TERMS
 from reports.logs.rank import Rank
 from reports.logs.words import moment
+from reports.marks import badge, guide
+from reports.numbers import count, signed
 from reports.series import Floats, Ints
-from reports.style import BOOKS, INK, MUTED, PAPER, TERM_STYLES, count, dress, look, signed, time_unit
+from reports.style import BOOKS, INK, MUTED, PAPER, TERM_STYLES, dress, look, time_unit
 
 _WIDTH = 6.6
 _ROW = 1.35
@@ -68,8 +70,8 @@ def difference_figure(rows: Sequence[tuple[str, Rank, Book, Sequence[tuple[int, 
         ax.set_title(title, loc="left", color=INK)
         points = book.series.points
         low, high = min(0, *(p.delta for p in points)), max(0, *(p.delta for p in points))
-        room = 0.3 * (high - low) or 1.0
-        ax.set_ylim(low - room / 2, high + room)
+        room = 0.3 * (high - low)
+        ax.set_ylim(*((low - room / 2, high + room) if room else (-1, 1)))
         ax.axhline(0, color=MUTED, linewidth=0.8, zorder=2)
         _draw_difference(ax, points, clock)
         _draw_marks(ax, rank, numbered, clock)
@@ -92,12 +94,8 @@ def _draw_marks(ax: Axes, rank: Rank, numbered: Sequence[tuple[int, Finding]], c
     """Where it was first off, under its number in the table; where the scheduler raised."""
     for number, finding in numbered:
         at = clock.at(finding.time)
-        ax.axvline(at, color=INK, linewidth=0.7, linestyle=(0, (1, 2)), zorder=4)
-        ax.annotate(
-            str(number), (at, 0.9), xycoords=("data", "axes fraction"), ha="center", va="center", fontsize=7.5,
-            color=PAPER, zorder=7, annotation_clip=False,
-            bbox={"boxstyle": "round,pad=0.3,rounding_size=0.6", "facecolor": INK, "edgecolor": INK},
-        )  # fmt: skip
+        guide(ax, at)
+        badge(ax, str(number), at, 0.9, ax.get_xaxis_transform())
     if rank.crash is not None:
         ax.plot(
             [clock.at(rank.crash.time)], [0.65], marker="X", markersize=7, color=INK, markeredgecolor=PAPER,
@@ -115,9 +113,8 @@ def terms_figure(book: Book, clock: Clock) -> Figure:
     dress(ax)
     columns = np.array([[term or 0 for term in point.terms] for point in points], dtype=np.int64)
     x = np.array([clock.at(point.time) for point in points])
-    if len(x) == 1:
-        width = 0.06 * max(clock.at(clock.end), 1e-3)
-        x, columns = np.append(x - width, x), np.vstack([columns, columns])
+    # What the last check states is seen as well.
+    x, columns = np.append(x, x[-1] + 0.03 * max(clock.at(clock.end), 1e-3)), np.vstack([columns, columns[-1:]])
     total = points[-1].total
     floor = _floor(columns, total)
     _stack(ax, x, columns, floor)

@@ -7,28 +7,19 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
-from reports.logs.book import Kind
-from reports.logs.messages import answered, batch_of, begun, old_busy, raised, retracted, stated_in
+from reports.logs import messages
+from reports.logs.batches import Batch, Shapes, batch_of
+from reports.logs.messages import Kind
 from reports.logs.rank import ABORTED, ANSWERED, BESIDE, FINISHED, RELEASED, RETRACTED, Raised, Rank
-from reports.logs.records import Record, Records
+from reports.logs.records import STAMP, Record, Records
 from reports.logs.scanning import Line
 
 NEAR = 60.0
 """Seconds before a break that are looked at where no check before it is known."""
 _MOST_RANKS = 512
 _MOST_LIVES = 64
-_SETTINGS = re.compile(
-    r"\b(log_level|decode_log_interval|page_size|enable_streaming_session|speculative_eagle_topk|version)=('?[\w.+-]+'?)"
-)
-_ABORTS = (
-    "Abort queued request", "Abort running request", "Abort grammar queue request", "Abort bootstrap queue",
-    "Abort inflight queue", "Abort prealloc queue", "Abort transfer queue", "retract_decode: aborted last",
-)  # fmt: skip
-_CHECKED = ("available", "max_total_num_tokens", "memory leak", "debug info:")
 _RELEASES = ("Session KV released: ", "Session closed: ")
 _DP = re.compile(r"DP\d+")
-
-
 UNKNOWN = "rank ?"
 """Whose name stands for checks of which a log with several ranks does not say whose they are."""
 
@@ -61,12 +52,17 @@ class Log:
     time: float = 0.0
     _stamped: bool = False
     _head: _Head | None = None
+    _begun: int | None = None
+    """The line where a server, or the first of its ranks to say so, was started."""
+    _shapes: Shapes = field(default_factory=Shapes)
 
     def read(self, lines: Iterable[Line]) -> None:
         """All of it."""
         records = Records()
         for line in lines:
-            if answered(line.text):
+            if not line.cut and self._batch_again(line.text, records):
+                continue
+            if messages.answered(line.text):
                 self.answered += 1
                 continue
             for record in records.of(line):
@@ -82,47 +78,69 @@ class Log:
 
     def record(self, record: Record) -> None:
         """One record."""
-        text = record.text
-        if record.time is not None:
-            self.time = record.time
         if record.stamped:
-            self._stamped = True
-            if self._head is not None and self._head.rank == record.rank:
-                self._head = None
-            if text.startswith(("Decode batch", "Prefill batch")):
+            self._heard(record.rank, record.time)
+            if record.text.startswith(("Decode batch", "Prefill batch")):
                 self._batch(record)
                 return
-            if text.startswith(("Receive: obj=", "Finish: obj=")):
-                self.seen[FINISHED] += text.startswith("Finish")
-                return
+        elif record.time is not None:
+            self.time = record.time
         self._others(record)
 
+    def _heard(self, rank: str, time: float | None) -> None:
+        """A rank begins a record of its own."""
+        if time is not None:
+            self.time = time
+        self._stamped = True
+        if self._head is not None and self._head.rank == rank:
+            self._head = None
+
     def _others(self, record: Record) -> None:
-        text = record.text
         self._exception(record)
-        if any(word in text for word in _CHECKED):
+        if not (record.stamped or self._stamped):
+            record = record._replace(text=messages.without_prefix(record.text))
+        own = record.stamped or not self._stamped
+        text = record.text
+        if own and (tokens := messages.begun(text)) is not None:
+            self._begin(record, tokens)
+        elif self._checks(record):
             self._figures(record)
         elif "batch" in text and not record.stamped:
-            if not self._stamped and record.time is not None:
+            if own and record.time is not None:
                 self._batch(record)
-        elif "hit an exception" in text:
+        elif messages.died(text):
             self._crash(record)
-        elif "server_args=" in text:
-            self.settings |= {name: value.strip("'") for name, value in _SETTINGS.findall(text)}
+        elif text.startswith("server_args="):
+            self.settings |= messages.settings_in(text)
             self.known += 1
-        elif "watchdog timeout" in text and "Scheduler" in text:
+            self._begun = record.line
+        elif text.startswith("Scheduler watchdog timeout"):
             self._crash(record, f"Hang: {text}")
-        elif "sigquit from a child" in text:
+        elif text.startswith("Received sigquit from a child"):
             self.died = self.died or Raised(record.line, self.time, text)
             self.known += 1
-        elif record.stamped or not self._stamped:
+        elif own:
             self._event(record)
 
     def _batch(self, record: Record) -> None:
         batch = batch_of(record.text)
         if batch is None or record.cut:
             return
-        rank = self._rank(record)
+        if record.stamped:
+            self._shapes.learn(record.text)
+        self._ran(self._rank(record), batch)
+
+    def _batch_again(self, text: bytes, records: Records) -> bool:
+        """A line that is a batch and nothing else, in a form that is known; False if it is another one."""
+        stamp = STAMP.match(text)
+        if stamp is None or (batch := self._shapes.of(text, stamp.end())) is None:
+            return False
+        name, time = records.rank(stamp[4]), records.time(stamp)
+        self._heard(name, time)
+        self._ran(self._named(name, time), batch)
+        return True
+
+    def _ran(self, rank: Rank | None, batch: Batch) -> None:
         if rank is not None:
             self.known += 1
             rank.batch(batch)
@@ -131,14 +149,14 @@ class Log:
         """Retracts, aborts, sessions and flushes."""
         text = record.text
         kind, count = "", 1
-        if text.startswith(_ABORTS):
+        if messages.aborted(text):
             kind = ABORTED
         elif text.startswith(_RELEASES):
             kind = RELEASED if text.startswith(_RELEASES[0]) or self.seen["kv released"] == 0 else ""
             self.seen["kv released"] += text.startswith(_RELEASES[0])
         elif text.startswith("Req Time Stats("):
             kind = FINISHED
-        elif (many := retracted(text)) is not None:
+        elif (many := messages.retracted(text)) is not None:
             kind, count = RETRACTED, many
         elif not text.startswith(("Cache flushed", "Session ", "Deferring session")):
             return
@@ -154,48 +172,40 @@ class Log:
 
     # -- checks -------------------------------------------------------------------------------------------
 
-    def _figures(self, record: Record) -> None:
-        """What checks state, and what a scheduler states when it is made."""
+    def _checks(self, record: Record) -> bool:
+        """Whether a check speaks: it begins with this record, or goes on in it."""
         text = record.text
-        tokens = begun(text)
-        if tokens is not None and record.stamped:
-            self._begin(record, tokens)
-            return
-        self._set_head(record)
-        head = self._head
-        if head is None or head.kind is None:
-            return
+        opened = messages.opening(text)
+        if opened is None:
+            if record.stamped and "debug info:" in text:
+                self._head = _Head(record.rank, None)
+            open_check = not record.stamped and self._head is not None and self._head.kind is not None
+            return open_check and messages.goes_on(text)
+        kind, raised_there = opened
+        in_crash = self._head is not None and self._head.raised and not record.stamped
+        name = self._head.rank if self._head is not None and not record.stamped else record.rank
+        self._head = _Head(name if in_crash else self._whose(record, name), kind, in_crash or raised_there)
+        return True
+
+    def _figures(self, record: Record) -> None:
+        """What a check states."""
+        text, head = record.text, self._head
         rank = self._rank(record)
-        if rank is None:
+        if rank is None or head is None or head.kind is None:
             return
-        old = old_busy(text, record.cut) if "(BUSY)" in text else None
+        old = messages.old_busy(text, record.cut) if "(BUSY)" in text else None
         if old is not None:
             self.forms["0.5.10"] += 1
             self.seen["busy lines"] += 1
             self.known += 1
             rank.busy(record.line, old)
-        for stated in stated_in(text, record.cut):
+        for stated in messages.stated_in(text, record.cut):
             self.known += 1
             self.forms["0.5.10" if "self." in text or "total_tokens=" in text else "0.5.11"] += stated.pool != "rows"
             self.seen["busy lines"] += "(BUSY)" in text
             broke = rank.stated(record.line, head.kind, stated, head.raised, lambda: self._counts(rank))
             if broke:
                 self._look_around(rank, stated.pool)
-
-    def _set_head(self, record: Record) -> None:
-        """Which check speaks: that of this record, or still the one before."""
-        text = record.text
-        in_crash = self._head is not None and self._head.raised and not record.stamped
-        name = self._head.rank if self._head is not None and not record.stamped else record.rank
-        if "debug info:" in text:
-            self._head = _Head(record.rank, None)
-        elif "(BUSY)" in text and record.stamped:
-            self._head = _Head(record.rank, "busy")
-        elif "Mem Leak Detected!" in text:
-            self._head = _Head(name if in_crash else self._whose(record, name), "busy", True)
-        elif "memory leak detected!" in text:
-            whose = name if in_crash else self._whose(record, name)
-            self._head = _Head(whose, "idle", in_crash or text.startswith("ValueError"))
 
     def _whose(self, record: Record, name: str) -> str:
         """The rank that a check without a stamp belongs to: the only one there is, or nobody can tell."""
@@ -238,17 +248,21 @@ class Log:
             name = self._head.rank
         elif not record.stamped and len(self.ranks) == 1:
             name = next(iter(self.ranks))
+        return self._named(name, record.time if record.time is not None or record.stamped else self.time)
+
+    def _named(self, name: str, time: float | None) -> Rank | None:
         rank = self.ranks.get(name)
         if rank is None:
             if len(self.ranks) >= _MOST_RANKS:
                 return None
-            rank = self.ranks[name] = Rank(name)
-        rank.moment(record.time if record.time is not None or record.stamped else self.time)
+            rank = self.ranks[name] = Rank(name, begun=self._begun)
+        rank.moment(time)
         return rank
 
     def _begin(self, record: Record, tokens: int) -> None:
         """A scheduler has been made; one that was there before is gone."""
         self.known += 1
+        self._begun = self._begun or record.line
         old = self.ranks.get(record.rank)
         if old is not None and (old.batches or old.books or old.crash):
             old.settle()
@@ -259,7 +273,7 @@ class Log:
             self.ranks[record.rank] = Rank(record.rank, life=old.life + 1)
         rank = self._rank(record)
         if rank is not None:
-            rank.total = tokens
+            rank.total, rank.begun = tokens, record.line
 
     def _crash(self, record: Record, what: str = "") -> None:
         rank = self._rank(record)
@@ -273,7 +287,7 @@ class Log:
         """The line of an exception in an open traceback; of several in a row the last one is what ended it."""
         if record.stamped or self._head is None or not self._head.raised:
             return
-        crash, what = self.ranks[self._head.rank].crash, raised(record.text)
+        crash, what = self.ranks[self._head.rank].crash, messages.raised(record.text)
         if crash is not None and what is not None:
             crash.what, crash.what_line = what, record.line
 

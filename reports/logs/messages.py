@@ -1,15 +1,15 @@
-"""What the records of a scheduler mean, in the wordings of all releases: batches, checks, events."""
+"""What the records of a scheduler mean, in the wordings of all releases: checks and events."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal
 
+Kind = Literal["idle", "busy"]
 TERMS = ("available", "evictable", "protected", "session_held", "uncached")
 _N = r"=(-?\d{1,18})"
-_NUMBER = re.compile(r"-?\d{1,15}(?:\.\d{1,9})?", re.ASCII)
-_BATCH = re.compile(r"(Prefill|Decode) batch\b")
 
 # Of each form: the pool (or the number of the group that names it), then the groups of the total and the five terms.
 _Form = tuple[re.Pattern[str], str | int, int, tuple[int, ...]]
@@ -49,30 +49,33 @@ _FORMS: tuple[_Form, ...] = (
         "mamba", 3, (1, 2, 4),
     ),
 )  # fmt: skip
+_CHECK = (
+    r"((?:Value|Assertion)Error: )?"
+    r"(?:(\w{1,64} memory leak detected!)|((?:\w{1,16} Pool )?Mem Leak Detected!)|\[Mem Check \(BUSY\)\] )"
+)
+_OPENING = re.compile(_CHECK)
+_GOES_ON = re.compile(r"\[\w{1,16}\] total=|self\.\w|(?:full|mamba)_available_size=")
+_FOREIGN = re.compile(
+    rf"[^'\"`]{{0,200}}?[\]:|-]\s+(?={_CHECK}|\w{{1,64}} hit an exception: |Scheduler watchdog timeout|server_args="
+    r"|Received sigquit from a child|max_total_num_tokens=)"
+)
 _OLD_BUSY = re.compile(rf"available_size{_N}, evictable_size{_N}, protected_size{_N}, uncached_size{_N}")
 _OLD_FAILED = re.compile(rf"Mem Leak Detected! total_tokens{_N} vs self\.max_total_num_tokens{_N}")
 _ROWS = re.compile(rf"available_size{_N}, session_held{_N}, total_size{_N}")
 _BEGUN = re.compile(r"max_total_num_tokens=(\d{1,15}), chunked_prefill_size=")
-_RETRACTED = re.compile(r"#retracted_reqs: (\d{1,9})")
+_RETRACTED = re.compile(r"(?:KV cache pool is full\. Retract requests|Testing retraction)\. #retracted_reqs: (\d{1,9})")
+_ABORTS = (
+    "Abort queued request", "Abort running request", "Abort grammar queue request", "Abort bootstrap queue",
+    "Abort inflight queue", "Abort prealloc queue", "Abort transfer queue", "retract_decode: aborted last",
+)  # fmt: skip
+_SETTINGS = re.compile(
+    r"\b(log_level|decode_log_interval|page_size|enable_streaming_session|speculative_eagle_topk|version)=('?[\w.+-]+'?)"
+)
+_DIED = re.compile(r"\w{1,64} hit an exception: ")
 _RAISED = re.compile(r"[A-Za-z_][\w.]*(?:Error|Exception|Interrupt|Exit|Timeout|Hang|Assertion)(?=: |:?$)")
 _ANSWERED = re.compile(
     rb'"POST (?:/generate|/v1/(?:chat/)?completions|/v1/responses|/v1/messages|/api/(?:chat|generate))[?]?\S* [^"]*" 2'
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """A line about a batch; figures that it does not state are absent."""
-
-    decode: bool
-    figures: dict[str, str]
-
-    def figure(self, name: str) -> float | None:
-        """One of them; None where the line does not state it, or states no number."""
-        text = self.figures.get(name)
-        if text is None or not _NUMBER.fullmatch(text):
-            return None
-        return float(text)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,13 +88,24 @@ class Stated:
     delta: int | None
 
 
-def batch_of(text: str) -> Batch | None:
-    """A batch line, if it is one."""
-    found = _BATCH.search(text)
+def opening(text: str) -> tuple[Kind, bool] | None:
+    """Of which kind the check is whose message the text begins with, and whether it was raised; None for none."""
+    found = _OPENING.match(text)
     if found is None:
         return None
-    parts = [part.split(": ", 1) for part in text[found.end() :].split(", ")]
-    return Batch(found[1] == "Decode", {part[0]: part[1] for part in parts if len(part) == 2})
+    raised, idle, failed = found.groups()
+    return "busy" if idle is None else "idle", raised is not None or failed is not None
+
+
+def goes_on(text: str) -> bool:
+    """Whether it may be a later line of a check's message: the terms of another pool."""
+    return _GOES_ON.match(text) is not None
+
+
+def without_prefix(text: str) -> str:
+    """What another logger than that of the release has put its own prefix before; unless it is quoted."""
+    found = _FOREIGN.match(text)
+    return text[found.end() :] if found else text
 
 
 def stated_in(text: str, cut: bool) -> Iterator[Stated]:
@@ -134,14 +148,29 @@ def _stated(pool: str, total: int, numbers: list[int]) -> Stated:
 
 def begun(text: str) -> int | None:
     """How many tokens a scheduler that has just been made has room for."""
-    found = _BEGUN.search(text)
+    found = _BEGUN.match(text)
     return int(found[1]) if found else None
 
 
 def retracted(text: str) -> int | None:
     """How many requests were retracted."""
-    found = _RETRACTED.search(text)
+    found = _RETRACTED.match(text)
     return int(found[1]) if found else None
+
+
+def aborted(text: str) -> bool:
+    """Whether it names a request that was aborted."""
+    return text.startswith(_ABORTS)
+
+
+def settings_in(text: str) -> dict[str, str]:
+    """What a server says of how it was started, as far as it matters."""
+    return {name: value.strip("'") for name, value in _SETTINGS.findall(text)}
+
+
+def died(text: str) -> bool:
+    """Whether a process says that it ends with the exception whose traceback follows."""
+    return _DIED.match(text) is not None
 
 
 def raised(text: str) -> str | None:

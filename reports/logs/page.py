@@ -11,8 +11,8 @@ from reports.logs.diagnosis import Finding
 from reports.logs.drift import Drift
 from reports.logs.rank import Rank
 from reports.logs.result import Result
-from reports.logs.words import clean, moment, ranks_of, sentences, size_of
-from reports.style import count
+from reports.logs.words import checks_off, clean, moment, ranks_of, sentences, size_of
+from reports.numbers import count, rate
 
 _HEAD = ("#", "rank", "verdict", "pool", "size", "first off at line", "time", "checks off")
 _MOST = 200
@@ -44,10 +44,9 @@ def page(result: Result, drawings: Mapping[str, Sequence[tuple[str, str]]]) -> s
 
 def _said(finding: Finding) -> str:
     size = f" {size_of(finding)}" if finding.size else ""
-    sure = "" if finding.sure else " (suspected)"
     told = list(islice(sentences(finding), 3))
     return (
-        f'<li class="bad"><b>{text(finding.verdict)}{text(size)}</b>{sure} in the pool {text(finding.pool)}'
+        f'<li class="bad"><b>{text(finding.verdict)}{text(size)}</b> in the pool {text(finding.pool)}'
         f"{text(f' of {ranks_of(finding)}' if ranks_of(finding) else '')}: {text(told[0])}."
         f'<br><span class="from">{text("; ".join(told[1:]))}</span></li>'
     )
@@ -61,37 +60,41 @@ def _figures(kind: str, drawn: Sequence[tuple[str, str]]) -> str:
 
 
 def _verdicts(result: Result) -> str:
-    """Each finding with all that is known of it below."""
+    """A table of the findings, and all that is known of each below it."""
     if not result.findings:
         return ""
-    rows = (_rows(number, finding) for number, finding in enumerate(result.findings[:_MOST], start=1))
+    shown = list(enumerate(result.findings[:_MOST], start=1))
     more = len(result.findings) - _MOST
     note = f"<p>{count(more)} more are in verdicts.json.</p>" if more > 0 else ""
-    return f"<h4>Verdicts</h4>{table(_HEAD, rows)}{note}"
+    facts = "".join(_facts(number, finding) for number, finding in shown)
+    return f"<h4>Verdicts</h4>{table(_HEAD, (_row(*pair) for pair in shown), kind='short')}{note}{facts}"
 
 
-def _rows(number: int, finding: Finding) -> str:
-    off = f"{count(finding.off)} of {count(finding.checks)}" if finding.checks else ""
-    cells = (
-        number, ranks_of(finding), finding.verdict, finding.pool, size_of(finding), count(finding.line),
-        moment(finding.time), off,
-    )  # fmt: skip
+def _row(number: int, finding: Finding) -> str:
+    return row((
+        number, ranks_of(finding), finding.verdict, finding.pool, size_of(finding), finding.line,
+        moment(finding.time), checks_off(finding),
+    ))  # fmt: skip
+
+
+def _facts(number: int, finding: Finding) -> str:
     facts = "".join(f"<li>{text(fact)}</li>" for fact in sentences(finding))
     drift = details("Drift, by what it is counted against", _drift(finding.drift)) if finding.drift else ""
-    body = f'<ul class="facts">{facts}</ul>{drift}'
-    return row(cells, kind="verdict") + f'<tr><td></td><td colspan="{len(_HEAD) - 1}">{body}</td></tr>'
+    what = f"{finding.verdict} {size_of(finding)}".rstrip()
+    name = ", ".join(part for part in (what, ranks_of(finding), f"pool {finding.pool}") if part)
+    return f"<h5>{number}: {text(name)}</h5><ul>{facts}</ul>{drift}"
 
 
 def _drift(found: Sequence[Drift]) -> str:
-    rows = (row((f"{d.slope:+.4g}", d.unit, f"{100 * d.straightness:.1f} %", count(d.points))) for d in found)
+    rows = (row((rate(d.slope, 4), d.unit, f"{100 * d.straightness:.1f}\u202f%", count(d.points))) for d in found)
     return table(("slots", "for each", "explained by a line", "checks"), rows)
 
 
 def _more(result: Result) -> str:
     if not result.advice:
         return ""
-    rows = (row((advice.setting, advice.why)) for advice in result.advice)
-    return f"<h4>What would have said more</h4>{table(('setting', 'what it tells'), rows)}"
+    terms = "".join(f"<dt><code>{text(one.setting)}</code></dt><dd>{text(one.why)}</dd>" for one in result.advice)
+    return f"<h4>What would have said more</h4><dl>{terms}</dl>"
 
 
 def _ranks(ranks: Sequence[Rank]) -> str:
@@ -103,4 +106,4 @@ def _ranks(ranks: Sequence[Rank]) -> str:
         span = moment(rank.start), moment(rank.now)
         rows.append(row((rank.name or "(the only one)", rank.life, *span, checks, counts)))
     head = ("rank", "start", "from", "to", "checks that state figures", "what it printed")
-    return f"<h4>What was read</h4>{table(head, rows)}"
+    return f"<h4>What was read</h4>{table(head, rows, kind='short')}"

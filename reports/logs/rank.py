@@ -6,8 +6,9 @@ from collections import Counter, deque
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from reports.logs.book import Book, Kind, Point
-from reports.logs.messages import Batch, Stated
+from reports.logs.batches import Batch
+from reports.logs.book import Book, Point
+from reports.logs.messages import Kind, Stated
 from reports.logs.thinned import Thinned
 
 ADMITTED, RETRACTED, ABORTED, RELEASED = "admitted request", "retracted request", "aborted request", "released session"
@@ -16,8 +17,6 @@ ANSWERED, FINISHED = "answered request", "finished request"
 BESIDE = (RETRACTED, ABORTED, RELEASED)
 """What may stand near a break."""
 _REMEMBERED = 512
-_USED = (("full", "#token"), ("full", "#full token"), ("swa", "#swa token"), ("mamba", "mamba num"))
-_USAGE = ("token usage", "full token usage")
 MOST_POOLS = 16
 Counts = Callable[[], Mapping[str, int]]
 
@@ -71,6 +70,8 @@ class Rank:
     shift: float = 0.0
     batches: int = 0
     total: int | None = None
+    begun: int | None = None
+    """The line of its start, or of its server's."""
     books: dict[str, Book] = field(default_factory=dict)
     counts: Counter[str] = field(default_factory=Counter)
     load: Thinned[Load] = field(default_factory=lambda: Thinned(_together))
@@ -105,19 +106,16 @@ class Rank:
 
     def batch(self, batch: Batch) -> None:
         """A line about a batch."""
+        decode, new, used, usage, running, waiting = batch
         self.settle()
         self.batches += 1
-        figure = batch.figure
-        if batch.decode:
+        if decode:
             self.counts[DECODES] += 1
         else:
             self.counts[PREFILLS] += 1
-            self.counts[ADMITTED] += int(figure("#new-seq") or 0)
-        used = {pool: number for pool, name in _USED if (number := figure(name)) is not None}
-        if not used and self.total is not None:
-            usage = next((share for name in _USAGE if (share := figure(name)) is not None), None)
-            used = {} if usage is None else {"full": usage * self.total}
-        running, waiting = figure("#running-req") or 0.0, figure("#queue-req") or 0.0
+            self.counts[ADMITTED] += new
+        if not used and usage is not None and self.total is not None:
+            used = {"full": usage * self.total}
         self.load.add(Load(self.now, self.now, used, used.copy(), running, waiting))
 
     def busy(self, line: int, terms: tuple[int, int, int, int]) -> None:

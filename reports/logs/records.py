@@ -9,25 +9,27 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from itertools import zip_longest
+from typing import Any, NamedTuple
 
 from reports.logs.scanning import Line
 
-_STAMP = re.compile(
-    rb"\[(\d{4}-\d\d-\d\d[ T]\d\d:\d\d):(\d\d)(?:[.,](\d{1,6}))?Z?"
+STAMP = re.compile(
+    rb"(?<!['`])(?<!\\n)\[(\d{4}-\d\d-\d\d[ T]\d\d:\d\d):(\d\d)(?:[.,](\d{1,6}))?Z?"
     rb"((?: (?:DP|PP|ATTN_CP|MOE_DP|TP|EP)\d{1,5})*)\] ?"
 )
+"""What loggers begin a record with: the minute, the second, parts of it, and the rank. After a quote it is quoted."""
 _BARE = re.compile(rb"(\d{4}-\d\d-\d\d[ T]\d\d:\d\d):(\d\d)(?:[.,](\d{1,6}))?")
 _COLOUR = re.compile(rb"\x1b\[[0-9;?]*[A-Za-z]")
 _TEXTS = ("message", "msg", "log", "text", "MESSAGE")
 _TIMES = ("asctime", "timestamp", "@timestamp", "time", "ts", "created")
+_REQUESTS = (b"Receive: obj=", b"Receive OpenAI: obj=", b"Finish: obj=")
+"""What clients wrote, up to the end of the line."""
 _DEEPEST = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(NamedTuple):
     """One record; no time where it has no stamp, `cut` where its last character may not be the last one."""
 
     line: int
@@ -45,49 +47,60 @@ class Records:
         self._minute = b""
         self._seconds = 0.0
         self._ranks: dict[bytes, str] = {}
+        self._own = False
+        """Whether the log has stamps of the release's loggers."""
 
     def of(self, line: Line) -> Iterable[Record]:
         """The records of a line."""
         text = line.text
         if b"\x1b" in text:
             text = _COLOUR.sub(b"", text)
-        stamp = _STAMP.match(text)
+        stamp = STAMP.match(text)
         if stamp is not None and text.find(b"[2", stamp.end()) < 0:
             # Nearly every line is one record.
             return (self._stamped(line, text, stamp, len(text), line.cut),)
         return self._of(line, text, 0)
 
     def _of(self, line: Line, text: bytes, depth: int) -> Iterator[Record]:
-        stamps = list(_STAMP.finditer(text))
-        if not stamps or stamps[0].start():
-            head = text[: stamps[0].start()] if stamps else text
-            yield from self._unstamped(line, head, line.cut or bool(stamps), depth)
-        for number, stamp in enumerate(stamps):
-            last = number + 1 == len(stamps)
-            end = len(text) if last else stamps[number + 1].start()
+        packed = None if line.cut or depth >= _DEEPEST or not text.lstrip().startswith(b"{") else _packed(text)
+        if packed is not None:
+            yield from self._unpacked(line, *packed, depth + 1)
+            return
+        stamps = list(STAMP.finditer(text))
+        head = text[: stamps[0].start()] if stamps else text
+        if head.startswith(_REQUESTS):
+            return
+        if head or not stamps:
+            yield self._unstamped(line, head, line.cut or bool(stamps))
+        for stamp, following in zip_longest(stamps, stamps[1:]):
+            last = following is None or text.startswith(_REQUESTS, stamp.end())
+            end = len(text) if last else following.start()
             yield self._stamped(line, text, stamp, end, line.cut if last else True)
+            if last:
+                return
+
+    def _unpacked(self, line: Line, message: bytes, time: float | None, depth: int) -> Iterator[Record]:
+        """The records of a message that was packed in JSON at that time."""
+        for number, part in enumerate(message.split(b"\n")):
+            for record in self._of(Line(line.number, part), part, depth):
+                if record.stamped or number:
+                    yield record
+                else:
+                    begins = time is not None and not self._own
+                    yield record._replace(time=record.time or time, stamped=begins)
 
     def _stamped(self, line: Line, text: bytes, stamp: re.Match[bytes], end: int, cut: bool) -> Record:
         """What follows a stamp."""
+        self._own = True
         said = _decoded(text[stamp.end() : end])
-        return Record(line.number, said, self._time(stamp), self._rank(stamp[4]), True, cut)
+        return Record(line.number, said, self.time(stamp), self.rank(stamp[4]), True, cut)
 
-    def _unstamped(self, line: Line, text: bytes, cut: bool, depth: int) -> Iterator[Record]:
-        if depth < _DEEPEST and not cut and text.lstrip().startswith(b"{"):
-            packed = _packed(text)
-            if packed is not None:
-                inner, time = packed
-                for record in self._of(Line(line.number, inner), inner, depth + 1):
-                    if record.stamped:
-                        yield record
-                    else:
-                        yield Record(line.number, record.text, record.time or time, "", time is not None, record.cut)
-                return
+    def _unstamped(self, line: Line, text: bytes, cut: bool) -> Record:
         stamp = _BARE.search(text[:200])
-        time = self._time(stamp) if stamp else None
-        yield Record(line.number, _decoded(text), time, "", False, cut)
+        return Record(line.number, _decoded(text), self.time(stamp) if stamp else None, "", False, cut)
 
-    def _time(self, stamp: re.Match[bytes]) -> float | None:
+    def time(self, stamp: re.Match[bytes]) -> float | None:
+        """When, in seconds; None where there is no such minute."""
         minute = stamp[1]
         if minute != self._minute:
             seconds = _seconds(minute)
@@ -97,7 +110,8 @@ class Records:
         part = stamp[3]
         return self._seconds + int(stamp[2]) + (int(part) / 10 ** len(part) if part else 0.0)
 
-    def _rank(self, label: bytes) -> str:
+    def rank(self, label: bytes) -> str:
+        """Whose name stands in a stamp."""
         name = self._ranks.get(label)
         if name is None:
             name = label.decode().strip()
@@ -122,13 +136,15 @@ def _seconds(minute: bytes) -> float | None:
 
 
 def _packed(text: bytes) -> tuple[bytes, float | None] | None:
-    """What a JSON object says, and when; None if it is none that holds a message."""
+    """What a JSON object says, and when: nothing where it is a request; None if it is none that holds a message."""
     try:
         read: Any = json.loads(text)
     except (ValueError, RecursionError):
         return None
     if not isinstance(read, dict):
         return None
+    if str(read.get("event")).startswith("request."):
+        return b"", None
     message = next((read[key] for key in _TEXTS if isinstance(read.get(key), str)), None)
     if message is None:
         return None

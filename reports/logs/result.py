@@ -17,6 +17,7 @@ from reports.logs.rank import Rank
 from reports.logs.reading import Source
 from reports.logs.scanning import Scanner
 from reports.logs.words import moment, sentences
+from reports.numbers import count, several
 
 _EXPECTED = 'give what a server of SGLang has printed, with lines such as "Decode batch, #running-req: …"'
 _MOST_SERIES = 400
@@ -44,10 +45,12 @@ class Result:
         """How much was read, in a sentence."""
         lives = self.log.lives()
         names = sorted({rank.name for rank in lives if rank.name})
+        lines = several(self.lines, "line")
+        size = f"{self.size / 1e6:.1f} MB" if self.size >= 1e6 else f"{-(-self.size // 1000)} kB"
         batches = sum(rank.batches for rank in lives)
         ranks = f", {len(names)} ranks" if len(names) > 1 else ""
         wordings = f", checks worded as in {' and '.join(sorted(self.log.forms))}" if +self.log.forms else ""
-        return f"read {self.lines} lines ({self.size / 1e6:.1f} MB){ranks}, {batches} of them about batches{wordings}"
+        return f"read {lines} ({size}){ranks}, {count(batches)} of them about batches{wordings}"
 
     def to_json(self) -> dict[str, Any]:
         """As --json prints it and verdicts.json has it."""
@@ -78,15 +81,19 @@ def _no_log(source: Source, scanner: Scanner) -> str:
     if scanner.strange is not None:
         line, column, value = scanner.strange
         return f"{source.name}:{line}:{column}: this is no text (byte 0x{value:02x}); {_EXPECTED}"
-    many = f"{scanner.lines} line{'' if scanner.lines == 1 else 's'}"
+    if scanner.endless is not None:
+        return f"{source.name}:{scanner.endless}:1: this line never ends; {_EXPECTED}"
+    many = several(scanner.lines, "line")
     return f"{source.name}:1:1: no scheduler of SGLang speaks in its {many}; {_EXPECTED}"
 
 
 def _notes(source: Source, scanner: Scanner, log: Log) -> Iterator[str]:
     if source.cut is not None:
         yield f"{source.name}:{scanner.lines}: {source.cut}; what came before it was read"
+    if scanner.endless is not None:
+        yield f"{source.name}:{scanner.endless}: this line never ends; what came before it was read"
     if log.ended:
-        yield f"a scheduler was started {len(log.ended) + log.lives_dropped} more times in this log"
+        yield f"a scheduler was started {several(len(log.ended) + log.lives_dropped, 'more time')} in this log"
     moved = [rank.name or "the scheduler" for rank in log.lives() if rank.shift]
     if moved:
         yield f"the clock of {moved[0]} was set back; times after it go on from where it was"

@@ -7,7 +7,8 @@ from textwrap import wrap
 
 from reports.logs.diagnosis import Finding
 from reports.logs.result import Result
-from reports.logs.words import clean, moment, ranks_of, sentences, size_of
+from reports.logs.words import checks_off, clean, moment, ranks_of, sentences, size_of
+from reports.numbers import count
 
 WIDTH = 100
 MOST = 12
@@ -31,7 +32,7 @@ def lines(result: Result) -> Iterator[str]:
             yield from wrap(text, WIDTH, initial_indent="    ", subsequent_indent="      ")
     rest = len(result.findings) - MOST
     if rest > 0:
-        yield f"… and {rest} more, all of them in --json"
+        yield f"… and {count(rest)} more, all of them in --json"
     if result.advice:
         yield "what would have said more:"
         for advice in result.advice:
@@ -42,9 +43,8 @@ def lines(result: Result) -> Iterator[str]:
 
 
 def _row(finding: Finding) -> Row:
-    off = f"{finding.off} of {finding.checks}" if finding.checks else ""
-    since = moment(finding.time)
-    return (ranks_of(finding), finding.verdict, finding.pool, size_of(finding), str(finding.line), since, off)
+    place = str(finding.line), moment(finding.time)
+    return (ranks_of(finding), finding.verdict, finding.pool, size_of(finding), *place, checks_off(finding))
 
 
 def _line(row: Row, widths: list[int]) -> str:

@@ -9,6 +9,7 @@ from reports.logs.book import MINUTE
 from reports.logs.diagnosis import Finding, Near
 from reports.logs.drift import Drift, Moved, per_unit
 from reports.logs.gather import Log
+from reports.numbers import count, plural, rate, several, signed
 
 
 def moment(time: float) -> str:
@@ -30,14 +31,19 @@ def ranks_of(finding: Finding) -> str:
 
 def size_of(finding: Finding) -> str:
     """By how much it is off, with its sign."""
-    return f"{finding.size:+d}" if finding.size else ""
+    return signed(finding.size) if finding.size else ""
+
+
+def checks_off(finding: Finding) -> str:
+    """How many of its checks were off; nothing where it is not about checks."""
+    return f"{count(finding.off)} of {count(finding.checks)}" if finding.checks else ""
 
 
 def clean(log: Log) -> str:
     """What it means that nothing was found."""
     checks = sum(sum(book.checks.values()) for rank in log.lives() for book in rank.books.values())
     if checks:
-        return f"all {checks} checks that state figures balance"
+        return f"{several(checks, 'check')} with figures, none of them off"
     return "no check complained; those that hold print nothing, so a log cannot tell how often the books were looked at"
 
 
@@ -63,6 +69,8 @@ def _when(finding: Finding) -> str:
     text = f"first off at line {finding.line}{', ' + at if at else ''}"
     if finding.before is not None:
         text += f"; at line {finding.before.line} the books still balanced"
+    elif finding.begun is not None:
+        text += f"; since the start at line {finding.begun} no check had complained"
     return text
 
 
@@ -72,10 +80,11 @@ def drift_words(found: tuple[Drift, ...]) -> str:
     unit = per_unit(found)
     if all(drift.straightness == 0.0 for drift in found):
         return "drift: none, it stays the same"
-    parts = [f"{_number(minute.slope)} a minute"] if minute is not None else []
+    parts = [f"{rate(minute.slope)} a minute"] if minute is not None else []
     if unit is not None:
         parts.append(
-            f"{_per(unit)} (a line through {unit.points} checks explains {100 * unit.straightness:.0f} % of it)"
+            f"{_per(unit)} (a line through {several(unit.points, 'check')} explains "
+            f"{100 * unit.straightness:.0f}\u202f% of it)"
         )
     elif any(drift.points > 2 for drift in found):
         parts.append("no count in the log explains it")
@@ -83,27 +92,24 @@ def drift_words(found: tuple[Drift, ...]) -> str:
 
 
 def _per(unit: Drift) -> str:
-    """`-1 for each turn`, and not -0.0004 but `-1 for every 2500 turns`."""
+    """`−1 for each turn`, and not −0.0004 but `−1 for every 2 500 turns`."""
     if abs(unit.slope) >= 0.5:
-        return f"{_number(unit.slope)} for each {unit.unit}"
-    plural = unit.unit + ("es" if unit.unit.endswith("ch") else "s")
-    return f"{'+' if unit.slope > 0 else '-'}1 for every {1 / abs(unit.slope):.3g} {plural}"
-
-
-def _number(value: float) -> str:
-    return f"{value:+.3g}" if abs(value) < 1000 else f"{value:+.0f}"
+        return f"{rate(unit.slope)} for each {unit.unit}"
+    every = 1 / abs(unit.slope)
+    many = count(every) if every >= 100 else f"{every:.3g}"
+    return f"{'+' if unit.slope > 0 else '−'}1 for every {many} {plural(unit.unit)}"
 
 
 def moved_words(change: Moved) -> str:
     """Which term moved while the others held."""
-    named = [f"{name} by {by:+d}" for name, by in change.changes]
+    named = [f"{name} by {signed(by)}" for name, by in change.changes]
     short = sum(by for _, by in change.changes)
-    together = f"; together {short:+d}" if len(named) > 1 and short else ""
+    together = f"; together {signed(short)}" if len(named) > 1 and short else ""
     held = "" if len(named) == 5 else ", while the other terms held"
     return f"from line {change.start.line} to line {change.end.line} moved {', '.join(named)}{held}{together}"
 
 
 def near_words(near: tuple[Near, ...], window: float) -> str:
     """What happened before the break, against what is usual."""
-    told = [f"{one.count} × {one.kind} (usual in such a time: {one.usual:.2g})" for one in near]
-    return f"in the {window:.0f} s before it broke: {', '.join(told)}"
+    told = [f"{count(one.count)} × {one.kind} (usual in such a time: {one.usual:.2g})" for one in near]
+    return f"in the {count(window)} s before it broke: {', '.join(told)}"

@@ -199,7 +199,7 @@ def logs() -> Iterator[Figure]:
         count = write_log(path, 20_000)
         unit, cost = least(partial(counting_cost, path), partial(log_cost, path), rounds=3)
     yield Figure(
-        name="kvledger log, a line of a log / counting lines", ratio=cost / unit, bound=160.0,
+        name="kvledger log, a line of a log / counting lines", ratio=cost / unit, bound=100.0,
         note=f"{count / cost:,.0f} lines/s",
     )  # fmt: skip
 

@@ -10,7 +10,7 @@ from typing import Any
 from sim.cases.drawing import Drawing
 from sim.cases.flavour import draw_flavour
 from sim.cases.knobs import draw_config
-from sim.cases.matrix import MODELLED, Cell, Pools, cell_of
+from sim.cases.matrix import KINDS, Cell, Pools, cell_of
 from sim.config import RunConfig
 from sim.engines.marks import Timed
 from sim.operations import line_of
@@ -26,7 +26,7 @@ class Case:
     seed: int
     config: RunConfig
     actions: tuple[Timed, ...]
-    pools: tuple[Pools, ...] = MODELLED
+    pools: tuple[Pools, ...] = KINDS
 
     @property
     def cell(self) -> Cell:
@@ -49,7 +49,7 @@ def _line(time: float, what: Any) -> str:
     return line_of(what, time)
 
 
-def draw_case(seed: int, length: int = LENGTH, pools: tuple[Pools, ...] = MODELLED) -> Case:
+def draw_case(seed: int, length: int = LENGTH, pools: tuple[Pools, ...] = KINDS) -> Case:
     """The case of this seed, in the matrix of these pools."""
     random, cell = Random(f"conform {seed}"), cell_of(seed, pools)
     flavour = draw_flavour(cell, random)

@@ -16,8 +16,7 @@ Pools = Literal["full", "swa", "no_buffer", "extra_buffer", "both"]
 
 PAGES = (1, 4, 16)
 KINDS: tuple[Pools, ...] = get_args(Pools)
-MODELLED = KINDS
-"""What a run covers unless it is told otherwise."""
+"""All of them, which a run covers unless it is told otherwise."""
 
 AXES = ("pools", "page", "overlap", "speculative", "chunking", "radix", "size")
 
@@ -74,7 +73,7 @@ class Cell:
 
 
 @cache
-def cells(pools: tuple[Pools, ...] = MODELLED) -> tuple[Cell, ...]:
+def cells(pools: tuple[Pools, ...] = KINDS) -> tuple[Cell, ...]:
     """All that a server accepts, with these kinds of pools."""
     chunkings: tuple[Chunking, ...] = ("whole", "chunked", "mixed")
     sizes: tuple[Size, ...] = ("small", "ample")
@@ -102,7 +101,7 @@ def _stride(count: int) -> int:
     return next(step for step in range(_STRIDE, _STRIDE + count) if gcd(step, count) == 1)
 
 
-def cell_of(seed: int, pools: tuple[Pools, ...] = MODELLED) -> Cell:
+def cell_of(seed: int, pools: tuple[Pools, ...] = KINDS) -> Cell:
     """The cell of a seed, in the matrix of these pools."""
     known = cells(pools)
     return known[seed * _stride(len(known)) % len(known)]

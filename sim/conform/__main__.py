@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from time import monotonic
 
-from sim.cases.matrix import KINDS, MODELLED, Pools
+from sim.cases.matrix import KINDS, Pools
 from sim.cli import cache_folder
 from sim.conform.report import Tally, lines
 from sim.conform.runner import Plan, run, total
@@ -60,7 +60,7 @@ def _parser() -> ArgumentParser:
     parser.add_argument("--jobs", type=int, default=2, help="cases played at the same time (default 2)")
     parser.add_argument("--target", action="append", help="VERSION, or VERSION-FIX-FIX without these (default: all)")
     parser.add_argument(
-        "--pools", default=",".join(MODELLED), help=f"kinds of pools (default %(default)s): {', '.join(KINDS)}"
+        "--pools", default=",".join(KINDS), help="kinds of pools (default: all, %(default)s)"
     )
     parser.add_argument("--source", action="append", default=[], metavar="VERSION=PATH", help="an unpacked release")
     parser.add_argument("--out", type=Path, default=Path("out/conform"), help="where differences go")

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from sim.cases.case import Case, draw_case
-from sim.cases.matrix import MODELLED, Pools
+from sim.cases.matrix import KINDS, Pools
 from sim.cases.shrink import Shrinking
 from sim.conform.compare import Outcome, differs, explain, play_case
 from sim.conform.sides import Model, Real, Side
@@ -48,7 +48,7 @@ class Pair:
         self.other = other
 
     def judge(
-        self, seed: int, out: Path | None, *, seconds: float = 60.0, pools: tuple[Pools, ...] = MODELLED
+        self, seed: int, out: Path | None, *, seconds: float = 60.0, pools: tuple[Pools, ...] = KINDS
     ) -> Verdict:
         """Play a seed; a difference is made small and, with a folder given, written down."""
         case = draw_case(seed, pools=pools)

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from sim.cases.kinds import EVENTS, OPERATIONS
-from sim.cases.matrix import AXES, MODELLED, Pools, cells
+from sim.cases.matrix import AXES, KINDS, Pools, cells
 from sim.conform.pairs import Difference, Verdict
 from sim.conform.targets import Target
 
@@ -19,7 +19,7 @@ class Tally:
     """Everything that a run has shown so far."""
 
     targets: Sequence[Target]
-    pools: tuple[Pools, ...] = MODELLED
+    pools: tuple[Pools, ...] = KINDS
     cases: Counter[str] = field(default_factory=Counter)
     played: Counter[str] = field(default_factory=Counter)
     cells: Counter[str] = field(default_factory=Counter)

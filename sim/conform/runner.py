@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
 
-from sim.cases.matrix import MODELLED, Pools, cell_of
+from sim.cases.matrix import KINDS, Pools, cell_of
 from sim.conform.pairs import Pair, Verdict, start_real
 from sim.conform.sides import Real
 from sim.conform.targets import Target
@@ -31,7 +31,7 @@ class Plan:
     minutes: float | None
     jobs: int
     out: Path
-    pools: tuple[Pools, ...] = MODELLED
+    pools: tuple[Pools, ...] = KINDS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ class Batch:
     source: Source
     seeds: tuple[int, ...]
     out: Path
-    pools: tuple[Pools, ...] = MODELLED
+    pools: tuple[Pools, ...] = KINDS
 
 
 def batches(plan: Plan) -> Iterator[Batch]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy
 
 from sim.cases.case import Case
-from sim.cases.matrix import PAGES, Pools
+from sim.cases.matrix import KINDS, PAGES, Pools
 from sim.cases.pools import accepted
 from sim.config import (
     EvictionName,
@@ -36,7 +36,6 @@ SECONDS = (0.01, 0.05, 0.25, 0.62, 1.13, 2.4)
 TIMEOUTS = (None, None, None, 3.07, 0.87)
 HOWS: tuple[RetractHow, ...] = get_args(RetractHow)
 
-_KINDS: tuple[Pools, ...] = ("full", "swa", "no_buffer", "extra_buffer", "both")
 _SHAPES = ((3, 1, 4), (1, 1, 2), (5, 1, 6))
 _TREE = (5, 4, 8)
 _RARE: dict[str, tuple[Any, ...]] = {
@@ -57,7 +56,7 @@ _RARE: dict[str, tuple[Any, ...]] = {
 def configs(
     draw: DrawFn,
     *,
-    pools: Sequence[Pools] = _KINDS,
+    pools: Sequence[Pools] = KINDS,
     pages: Sequence[int] = PAGES,
     overlap: bool | None = None,
     speculative: bool | None = None,

@@ -21,12 +21,13 @@ _ONE = {"are": "is", "were": "was", "stand": "stands", "belong": "belongs"}
 
 
 def misread(
-    rid: str, position: int, token: int, pool: str, slot: int, held: object, count: int, whose: str = ""
+    rid: str, position: int, token: int, pool: str, slot: int, held: str, count: int, whose: str = ""
 ) -> str:
     """A position of a request that holds something else than its token; slot 0 is padding, which nobody owns."""
     kind = _UNITS[pool]
     found = f"{kind} {slot}{whose} holds {held}" if slot else f"{kind} 0 stands there, which is padding"
-    return f"position {position} of request {rid} should hold token {token}; {found}; {count} positions differ"
+    differ = "1 position differs" if count == 1 else f"{count} positions differ"
+    return f"position {position} of request {rid} should hold token {token}; {found}; {differ}"
 
 
 def of_pool(pool: str) -> str:

@@ -8,8 +8,6 @@ only: a slot's content may lawfully come from another request (a shared prefix).
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import torch
 
@@ -69,7 +67,7 @@ class KVPool:
         off = self._backend.get(self.off(self.headers[slots], positions, tokens))
         return [int(i) for i in off.nonzero()[0]]
 
-    def describe(self, slot: int) -> dict[str, Any]:
+    def describe(self, slot: int) -> str:
         """What one slot holds; waits for a device."""
         return described(int(self.headers[slot]))
 
@@ -79,12 +77,9 @@ def differ(found: Array, expected: Array) -> Array:
     return (found & CONTENT_MASK) != expected
 
 
-def described(header: int) -> dict[str, Any]:
+def described(header: int) -> str:
     """A header in words."""
     if header == 0:
-        return {"written": False}
-    return {
-        "written": True,
-        "position": ((header >> _POSITION) & ((1 << POSITION_BITS) - 1)) - 1,
-        "token": header & ((1 << VOCABULARY_BITS) - 1),
-    }
+        return "nothing, it was never written"
+    position = ((header >> _POSITION) & ((1 << POSITION_BITS) - 1)) - 1
+    return f"token {header & ((1 << VOCABULARY_BITS) - 1)} of position {position}"

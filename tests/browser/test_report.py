@@ -84,6 +84,15 @@ def test_stepping_shows_what_the_event_log_says(out, seen, scenario, variant):
     assert shown(section)["event"] == numbers[numbers.index(moments[0]["event"]) - 1]
 
 
+def test_a_retract_is_told_at_its_own_event(out, seen):
+    page = seen.open(out / "report.html")
+    section = page.query_selector("section.stepper")
+    assert "retracted" not in shown(section)["text"]
+    section.query_selector("button:first-of-type").click()
+    assert "retract a/1" in shown(section)["text"]
+    assert "retracted a/1" in shown(section)["text"]
+
+
 def test_the_lost_slot_is_named_by_no_row_from_the_cause_on(out, seen):
     page = seen.open(out / "report.html")
     section = page.query_selector("section.stepper")
@@ -105,6 +114,33 @@ def test_no_part_of_the_page_is_wider_than_the_screen(out, seen, width):
     page = seen.open(out / "report.html")
     page.set_viewport_size({"width": width, "height": 800})
     assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+@pytest.mark.parametrize(("width", "told"), [(390, True), (1200, False)])
+def test_a_figure_that_scrolls_says_so(out, seen, width, told):
+    page = seen.open(out / "report.html")
+    page.set_viewport_size({"width": width, "height": 800})
+    found = page.evaluate(
+        """() => [...document.querySelectorAll('figure')].map((figure) => {
+            const box = figure.querySelector('.scroll');
+            return [box.scrollWidth > box.clientWidth, getComputedStyle(figure, '::before').content !== 'none'];
+        })"""
+    )
+    assert found
+    assert all(scrolls == says == told for scrolls, says in found)
+
+
+@pytest.mark.parametrize("width", [390, 1200])
+def test_every_letter_of_a_figure_can_be_read(out, seen, width):
+    page = seen.open(out / "report.html")
+    page.set_viewport_size({"width": width, "height": 800})
+    sizes = page.evaluate(
+        """() => [...document.querySelectorAll('figure svg text')].map((text) => {
+            const scale = text.getScreenCTM();
+            return parseFloat(getComputedStyle(text).fontSize) * Math.hypot(scale.a, scale.b);
+        })"""
+    )
+    assert min(sizes) >= 9
 
 
 def test_without_script_the_essential_part_is_there(out, without_script):

@@ -1,10 +1,13 @@
 """Columns: fewer than events, and nothing that is worse is lost."""
 
+from itertools import pairwise
+
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reports.columns import edges_of, runs_of, worst
+from reports.columns import edges_of, least, mean, runs_of, summed, worst
 
 
 def made(seed: int, length: int) -> tuple[np.ndarray, np.ndarray]:
@@ -14,16 +17,21 @@ def made(seed: int, length: int) -> tuple[np.ndarray, np.ndarray]:
 
 @given(st.integers(0, 999), st.integers(1, 200), st.integers(2, 60))
 @settings(deadline=None)
-def test_a_column_has_the_greatest_rank_that_was_in_force_in_it(seed: int, length: int, most: int) -> None:
+def test_a_column_joins_what_was_in_force_in_it(seed: int, length: int, most: int) -> None:
     event, rank = made(seed, length)
     end = float(event[-1]) + 1
     edges = edges_of(event, end, most)
     found = worst(event, rank, edges)
+    lowest, sums = least(event, rank, edges), summed(event, rank, edges)
+    means = mean(event, rank, edges)
     assert len(found) == len(edges) - 1 == min(length, most)
     stops = [*event[1:].tolist(), end]
-    for low, high, value in zip(edges[:-1], edges[1:], found, strict=True):
-        in_force = [r for a, b, r in zip(event, stops, rank, strict=True) if a < high and b > low]
-        assert value == max(in_force)
+    for at, (low, high) in enumerate(pairwise(edges.tolist())):
+        in_force = [(r, min(b, high) - max(a, low)) for a, b, r in zip(event, stops, rank, strict=True)]
+        in_force = [(r, lasts) for r, lasts in in_force if lasts > 0]
+        ranks = [r for r, _ in in_force]
+        assert (found[at], lowest[at], sums[at]) == (max(ranks), min(ranks), sum(ranks))
+        assert means[at] == pytest.approx(sum(r * lasts for r, lasts in in_force) / (high - low), abs=1e-9)
 
 
 @given(st.integers(0, 999), st.integers(1, 120))

@@ -2,18 +2,12 @@
 
 from pathlib import Path
 
-import pytest
 from helpers.looked import look_inside, row, save_moment
 
 from reports.data import read_run
-from reports.lens import frames_of, lens_figure, parts_of
+from reports.lens import lens_figure
 from reports.log import events_at
-from reports.moments import Row, Step
 from reports.shapes import boxes_in
-
-
-def state(*args, **more) -> Row:
-    return Row.model_validate(row(*args, **more))
 
 
 def figure_of(folder: Path):
@@ -27,37 +21,6 @@ def drawn(ax, name: str):
     """Boxes as (bar, first position, one after the last)."""
     found = [box for p in ax.patches if p.get_label() == f"_{name}" for box in boxes_in(p)]
     return [(round((low + high) / 2), left, right) for left, low, right, high in found]
-
-
-@pytest.mark.parametrize(
-    ("made", "parts"),
-    [
-        (state(19, 26, 33), [("protected", 0, 19), ("in use", 19, 26), ("in use, reserved", 26, 33)]),
-        (state(0, 20, 20), [("in use", 0, 20)]),
-        (state(19, 26, 28, request=None), [("protected", 0, 19), ("held", 19, 26), ("held, reserved", 26, 28)]),
-        (state(10, 4, 12), [("protected", 0, 10), ("in use, reserved", 10, 12)]),
-        (state(0, 0, 0), []),
-    ],
-)
-def test_cursors_divide_the_row(made: Row, parts) -> None:
-    assert parts_of(made) == parts
-
-
-def test_the_position_of_a_lost_slot_is_framed_where_it_is_named_and_where_it_no_longer_is() -> None:
-    rows = [state(0, 5, 5), state(0, 5, 5), state(0, 5, 5, [1, 2, 9, 10, 5])]
-    steps = [Step(event=n) for n in (4, 5, 6)]
-    assert frames_of(rows, steps, {3, 4}, 6) == [("named", 0, 2, 4), ("named", 1, 2, 4), ("lost", 2, 2, 4)]
-
-
-def test_slots_that_are_still_named_stay_framed() -> None:
-    rows = [None, state(0, 5, 5), state(0, 5, 5)]
-    steps = [Step(event=n) for n in (4, 5, 6)]
-    assert frames_of(rows, steps, {1, 2, 5}, 5) == [
-        ("named", 1, 0, 2),
-        ("named", 1, 4, 5),
-        ("named", 2, 0, 2),
-        ("named", 2, 4, 5),
-    ]
 
 
 def test_bars_and_frames_are_those_of_the_rows(scenario_of_four: Path) -> None:

@@ -83,7 +83,7 @@ def test_two_turns_at_once_show_what_the_more_telling_one_does(tmp_path: Path) -
 
 def test_no_file_is_no_line(tmp_path: Path) -> None:
     assert read_lives(tmp_path / "lives.jsonl") == []
-    assert read_deeds(tmp_path / "events.jsonl") == []
+    assert read_deeds(tmp_path) == []
 
 
 def test_damaged_lives_are_one_line(tmp_path: Path) -> None:
@@ -113,7 +113,7 @@ def test_what_was_asked_for_is_told_once_and_what_befell_them_too(tmp_path: Path
         ],
     )
     path.write_text(path.read_text() + '{"event":11,"kind":"abo')
-    assert read_deeds(path) == [
+    assert read_deeds(tmp_path) == [
         Deed(4, "retract", "a/1"),
         Deed(5, "retract", "b/1"),
         Deed(6, "abort", "a/1"),
@@ -138,7 +138,7 @@ def test_bars_and_letters_stand_on_the_line_of_their_session(scenario_of_four: P
     assert letters(ax, "abort") == []
 
 
-def test_of_many_sessions_those_that_a_verdict_names_and_the_busiest_are_shown(
+def test_of_many_sessions_those_that_a_verdict_names_and_the_longest_are_shown(
     tmp_path: Path, make_story, make_fault, save_run
 ) -> None:
     fault = make_fault("leak", -1, 30, 40, session="s7", request="s7/1")
@@ -152,6 +152,19 @@ def test_of_many_sessions_those_that_a_verdict_names_and_the_busiest_are_shown(
     assert names == [*(f"s{n}" for n in range(23)), "s50"]
     ax = sessions_figure(run, lives, []).axes[0]
     assert ax.get_title(loc="left").endswith("; 36 more are left out")
+
+
+def test_sessions_go_before_requests_the_longest_first_but_whom_a_verdict_names_is_there(
+    tmp_path: Path, make_story, make_fault, save_run
+) -> None:
+    fault = make_fault("leak", -1, 30, 40, session=None, request="r5")
+    fault["cause"] |= {"session": None, "request": "r5"}
+    run = read_run(save_run(tmp_path / "run", make_story(200), [fault]))
+    held, decode = STATES.index("held") + 1, STATES.index("decode") + 1
+    requests = [Life(f"r{n}", [1], [decode], session=False) for n in range(40)]
+    sessions = [Life(f"s{n}", [50, 52 + n], [held, 0]) for n in range(30)]
+    names = [life.name for life in chosen(run, [*requests, *sessions], 201.0)]
+    assert names == ["r5", *(f"s{n}" for n in range(7, 30))]
 
 
 def test_waiting_is_not_being_busy() -> None:

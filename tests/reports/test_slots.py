@@ -7,6 +7,7 @@ import pytest
 from helpers.looked import DOUBLE, FREE, HELD, IN_USE, NOBODY, look_inside, save_slots
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.colors import to_rgba
 from matplotlib.patches import PathPatch
 
 from reports import ReportError
@@ -100,6 +101,33 @@ def test_a_line_of_many_slots_has_their_commonest_owner_but_what_is_wrong_shows(
     assert shown.slots.tolist() == [1, 11, 21, 31, 41]
 
 
+def test_a_column_of_many_events_has_the_commonest_owner_but_what_is_wrong_shows() -> None:
+    codes = np.full((40, 3), IN_USE)
+    codes[[0, 1, 10, 11], 0] = FREE
+    codes[20:28, 1] = HELD
+    codes[33, 2] = NOBODY
+    shown = grid(made(codes), 41.0, wide=4, high=3)
+    assert shown.codes.T.tolist() == [[IN_USE] * 4, [IN_USE, IN_USE, HELD, IN_USE], [IN_USE, IN_USE, IN_USE, NOBODY]]
+    assert shown.events.tolist() == [1, 11, 21, 31, 41]
+
+
+@pytest.mark.parametrize(
+    ("first", "page", "said"),
+    [
+        (1, 1, "full pool: 40 slots, numbered 1 to 40"),
+        (16, 16, "full pool: 40 slots, numbered 16 to 55, pages of 16"),
+        (0, 1, "full pool: 40 slots"),
+    ],
+)
+def test_a_pool_that_was_used_whole_says_how_its_slots_are_numbered(
+    scenario_of_four: Path, first: int, page: int, said: str
+) -> None:
+    figures = {"full_first": np.int64(first), "full_page": np.int64(page)}
+    save_slots(scenario_of_four / "leak", [1, 2], {"full": np.full((2, 40), IN_USE)}, **figures)
+    run = read_run(scenario_of_four / "leak")
+    assert slotmap_figure(run, read_slots(run.folder / "slots.npz")).axes[0].get_title(loc="left") == said
+
+
 @given(st.integers(0, 999), st.integers(1, 60), st.integers(1, 40), st.integers(1, 30), st.integers(1, 30))
 @settings(max_examples=60, deadline=None)
 def test_whatever_is_lost_or_double_is_in_its_cell(seed: int, events: int, bins: int, wide: int, high: int) -> None:
@@ -177,8 +205,8 @@ def test_the_figure_draws_each_class_where_it_is(scenario_of_four: Path) -> None
 def test_the_figure_says_which_slots_it_shows(scenario_of_four: Path) -> None:
     folder = look_inside(scenario_of_four / "leak")
     full, rows = slotmap_figure(read_run(folder), read_slots(folder / "slots.npz")).axes
-    assert full.get_title(loc="left") == "full pool: slots 1 to 33 of 40, the others were never used"
-    assert rows.get_title(loc="left") == "rows: row 1 of 1"
+    assert full.get_title(loc="left") == "full pool: 40 slots, only slots 1 to 33 were ever used"
+    assert rows.get_title(loc="left") == "rows: 1 row, numbered 1"
     assert [tick.get_text() for tick in rows.get_yticklabels()] == ["1"]
 
 
@@ -215,7 +243,10 @@ def test_a_picture_has_the_colours_of_its_cells(tmp_path: Path, make_story, save
     save_slots(folder, range(1, 401), {"full": codes})
     image = slotmap_figure(read_run(folder), read_slots(folder / "slots.npz")).axes[0].images[0]
     pixels = np.asarray(image.get_array())
-    assert pixels.shape == (300, 400, 4)
+    high, wide, _ = pixels.shape
+    assert 50 < high < 300
+    assert 100 < wide < 400
+    shown = grid(read_slots(folder / "slots.npz")["full"], 401.0, wide=wide, high=high).codes.T
     assert len(np.unique(pixels.reshape(-1, 4), axis=0)) == 5
-    assert (pixels[codes.T == FREE][:, 3] < 128).all()
-    assert (pixels[codes.T == IN_USE] == (230, 159, 0, 255)).all()
+    assert (pixels[shown == FREE][:, 3] < 128).all()
+    assert (pixels[shown == IN_USE] == tuple(round(255 * part) for part in to_rgba(OWNER_STYLES["in use"].color))).all()

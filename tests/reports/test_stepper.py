@@ -29,6 +29,8 @@ def carried(html):
 def test_each_step_is_the_line_of_the_event_log(folder):
     (data,) = carried(steppers(read_run(folder)))
     log = [json.loads(line) for line in (folder / "events.jsonl").read_text().splitlines()]
+    log[9]["retracted"] = log[10].pop("retracted")
+    assert (log[9]["kind"], log[9]["retracted"]) == ("retract", ["a/1"])
     assert [step["line"] for step in data["steps"]] == [e for e in log if e["event"] <= 23]
     assert (data["cause"], data["seen"], data["slots"]) == (11, [11], [26])
     assert data["pools"] == {"full": 1000}

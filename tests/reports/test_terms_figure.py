@@ -102,6 +102,26 @@ def test_a_spike_of_one_event_in_a_hundred_thousand_is_drawn(
     assert max(line(strip, "books: sum − total").get_ydata()) == 77
 
 
+def test_of_a_long_run_the_areas_are_means_and_a_line_keeps_what_was_least_available(
+    tmp_path: Path, make_story, shift_term, save_run
+) -> None:
+    made = make_story(64_000)
+    made["full"][:, 1:] = 100
+    made["full"][:, 0] = 600
+    made["full"][::2, 1] += 40
+    made["full"][::2, 2] -= 40
+    made["full"][30_000, [0, 3]] += [-500, 500]
+    stack = terms_figure(read_run(save_run(tmp_path / "run", made))).axes[0]
+    drawn = areas(stack)
+    assert height_at(drawn["evictable"], 1) == pytest.approx(120)
+    assert height_at(drawn["protected"], 1) == pytest.approx(80)
+    assert len(drawn["evictable"].get_paths()[0].vertices) < 1_000
+    low = next(item for item in stack.lines if str(item.get_label()).startswith("available, least"))
+    assert (low.get_ydata().min(), np.median(low.get_ydata())) == (100, 600)
+    at = low.get_xdata()[low.get_ydata().argmin()]
+    assert at <= 30_001 < at + 401
+
+
 def test_cause_and_detection_are_marked_at_their_events(
     tmp_path: Path, make_story, make_fault, save_run
 ) -> None:

@@ -1,13 +1,15 @@
 """Verdicts in plain words."""
 
 from itertools import pairwise
+from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.data import Cause, Outcome, Verdict
-from reports.words import runs, sentence, short_verdict
+from reports.data import Cause, Outcome, Run, Verdict
+from reports.numbers import count
+from reports.words import briefly, runs, sentence, short_verdict
 
 
 def outcome(kind: str, pool: str, size: int) -> Outcome:
@@ -45,7 +47,6 @@ def found(kind: str, pool: str, size: int, slots: list[int], number: int) -> Out
         ("leak", "mamba", -9, [1, 3], 9, ": states 1 and 3 and 7 more belong to nobody."),
         ("leak", "rows", -1, [2], 1, ": row 2 belongs to nobody."),
         ("double-free", "swa", 2, [5, 6], 2, ": slots 5–6 are free twice or in two hands."),
-        ("false-alarm", "full", 6, [], 6, ": the check is wrong, the memory is fine."),
     ],
 )
 def test_the_sentence_names_whose_slots_are_lost_since_when_and_why(
@@ -54,6 +55,12 @@ def test_the_sentence_names_whose_slots_are_lost_since_when_and_why(
     said = sentence(found(kind, pool, size, slots, number))
     assert told in said
     assert "Cause: it happened (a); the release's own checks never see it." in said
+
+
+def test_a_false_alarm_that_nobody_raises_is_no_blindness_of_the_checks() -> None:
+    said = sentence(found("false-alarm", "mamba", -1, [], 1))
+    assert ": the books are off, the memory is fine. Cause: it happened (a); no check of the release looks" in said
+    assert said.endswith("looks at these books while they are off, so none raises the alarm.")
 
 
 @given(st.lists(st.integers(0, 30)))
@@ -68,3 +75,26 @@ def test_a_run_that_was_broken_off_is_not_called_clean() -> None:
     broken = Outcome(release="r", events=9, checks=9, iterations=4, ok=False, unmet=unmet)
     assert short_verdict(broken) == "broken off"
     assert sentence(broken).startswith("the run was broken off: KeyboardInterrupt, after event 9;")
+
+
+def run_of(variant: str, *found: Verdict) -> Run:
+    outcome = Outcome(release="r", events=9, checks=9, iterations=4, ok=True, verdicts=found)
+    return Run(Path(), "s", variant, outcome, None, {})  # type: ignore[arg-type]
+
+
+def test_variants_with_one_kind_of_verdict_are_told_together_by_the_worst_of_the_first() -> None:
+    alarm = Verdict(verdict="false-alarm", pool="full", size=6, event=3)
+    leak = Verdict(verdict="leak", pool="swa", size=-2, event=1200, cause=Cause(what="it happened", event=1100))
+    found = [
+        run_of("before", alarm, leak),
+        run_of("after"),
+        run_of("reverted", leak),
+        run_of("old", alarm),
+        run_of("capped"),
+    ]
+    said = f"leak, −2 in the swa pool since event {count(1100)}: it happened"
+    assert briefly(found) == [
+        ("before", f" (likewise reverted): {said} (1 more verdict)"),
+        ("after", " (likewise capped): clean"),
+        ("old", ": false-alarm, +6 in the full pool since event 3: the books are off, the memory is fine"),
+    ]

@@ -441,6 +441,17 @@ def test_quiet_and_verbose_do_not_go_together(place, kvledger):
     assert "not allowed with" in err
 
 
+@pytest.mark.parametrize(
+    ("words", "command"),
+    [("log -q x", "kvledger log"), ("oracle list --nope", "kvledger oracle list"), ("-q list fixes", "kvledger")],
+)
+def test_an_option_that_a_command_has_not_points_to_its_own_help(kvledger, words, command):
+    status, out, err = kvledger(*words.split())
+    assert (status, out) == (2, "")
+    assert err.startswith(f"{command}: unrecognized arguments: -")
+    assert err.endswith(f"; see {command} --help\n")
+
+
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
 @pytest.mark.parametrize("command", [("list", "fixes"), ("schema",), ("run", "s.yaml")])
 def test_a_full_disk_behind_standard_output_is_one_line(place, command):

@@ -11,7 +11,7 @@ from textwrap import dedent
 from types import FunctionType
 from typing import Any
 
-from sim.cases.matrix import MODELLED, Pools
+from sim.cases.matrix import KINDS, Pools
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +24,7 @@ class Mistake:
     right: str
     wrong: str
     on: str = "0.5.11"
-    pools: tuple[Pools, ...] = MODELLED
+    pools: tuple[Pools, ...] = KINDS
 
     @property
     def key(self) -> str:

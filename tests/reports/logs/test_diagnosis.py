@@ -7,6 +7,7 @@ import json
 import tempfile
 from pathlib import Path
 
+import pytest
 from helpers.loglines import (
     begun,
     busy,
@@ -129,6 +130,59 @@ def test_the_lines_of_several_pools_belong_to_their_first_line(told):
 def test_lines_that_a_collector_has_packed_in_json(told):
     packed = "".join(json.dumps({"log": record, "stream": "stderr"}) + "\n" for record in leaking())
     assert told(packed) == told("".join(leaking()))
+
+
+LEAK_LINE = idle(9, -3, "TP0").rstrip()
+SAID = LEAK_LINE.partition("] ")[2]
+
+
+@pytest.mark.parametrize(
+    "quote",
+    [
+        f"{stamp(9, 'TP0')}prompt: {SAID}",
+        f"{stamp(9)}INFO:     a client asks: {LEAK_LINE!r}",
+        f"{stamp(9)}Receive: obj=GenerateReqInput(text='my log\\n{LEAK_LINE}')",
+        f"{stamp(9)}Receive OpenAI: obj={{'content': \"it's {LEAK_LINE}\"}}",
+        f"Finish: obj=GenerateReqInput(text='{SAID} and {LEAK_LINE}')",
+        json.dumps({"timestamp": "2026-01-01T00:00:09", "event": "request.received", "text": f"\n{LEAK_LINE}"}),
+        f"{stamp(9, 'TP0')}New: ValueError: {SAID}",
+        f"{stamp(9, 'TP0')}prompt: Scheduler hit an exception: Traceback (most recent call last):",
+        f"{stamp(9, 'TP0')}prompt: KV cache pool is full. Retract requests. #retracted_reqs: 3",
+        f"{stamp(9, 'TP0')}prompt: Received sigquit from a child process.",
+        f"{stamp(9, 'TP0')}prompt: max_total_num_tokens=9, chunked_prefill_size=-1",
+        f"    assert not leak, '{SAID}'",
+    ],
+)
+def test_what_is_only_quoted_is_not_believed(read, quote):
+    log = read(f"{begun(0, 'TP0')}{decode(1, 'TP0')}{quote}\n{decode(20, 'TP0')}")
+    assert log.findings == ()
+    assert not log.log.ranks["TP0"].counts["retracted request"]
+    assert not log.log.ended
+
+
+def test_after_a_leak_another_line_that_quotes_terms_is_none_of_its_pools(told):
+    quote = f"a prompt: {terms(-9, pool='swa')}\n{stamp(6)}also [swa] total=1, available=0, evictable=0\n"
+    log = prefill(0, "TP0") + idle(5, -1, "TP0", pools=("swa",)) + quote
+    assert [found[:3] for found in told(log)] == [("leak", "full", -1)]
+
+
+FOREIGN = ("2026-01-01 00:00:09,123 - sglang.srt - WARNING - ", "WARNING 01-01 00:00:09 [mixin.py:12] ", "sglang: ", "")
+
+
+@pytest.mark.parametrize("prefix", FOREIGN)
+def test_behind_the_prefix_of_another_logger_a_check_is_believed(told, prefix):
+    log = f"{prefix}{SAID}\n{prefix}INFO prompt '{SAID}'\n"
+    assert [found[:3] for found in told(log)] == [("leak", "full", -3)]
+
+
+def test_a_traceback_that_a_collector_has_packed_as_one_message(told):
+    def packed(text):
+        return json.dumps({"message": text.rstrip("\n"), "time": "2026-01-01T00:00:09"}) + "\n"
+
+    log = begun(0, "TP0") + packed(crash(9, f"ValueError: {SAID}", "TP0"))
+    assert [found[:3] for found in told(log)] == [("leak", "full", -3), ("crash", "full", 0)]
+    two = packed(idle(9, -1, "TP0", pools=("swa",)).replace("available=183", "available=181"))
+    assert [found[:3] for found in told(two)] == [("leak", "full", -1), ("leak", "swa", -2)]
 
 
 # -- nothing else matters ------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reports.logs.messages import answered, batch_of, begun, old_busy, raised, retracted, stated_in
+from reports.logs.messages import answered, begun, old_busy, raised, retracted, stated_in
 
 V11 = "[full] total=400, available=384, evictable=17, protected=0, session_held=2, uncached=1"
 
@@ -47,16 +47,6 @@ def test_what_a_check_states(text, stated):
     assert [(one.pool, one.total, one.terms, one.delta) for one in found] == [stated]
     assert list(stated_in(text, cut=True)) == []
     assert len(list(stated_in(text + ", ", cut=True))) == 1
-
-
-def test_a_batch_line_of_either_release():
-    old = batch_of("Decode batch, #running-req: 3, #full token: 17, #swa token: 9, mamba num: 4, #queue-req: 2")
-    assert old.decode
-    assert [old.figure(name) for name in ("#running-req", "#full token", "mamba num", "#queue-req")] == [3, 17, 4, 2]
-    assert old.figure("#token") is None
-    new = batch_of("Prefill batch [7], #new-seq: 2, #new-token: x, token usage: 0.03, #pending-token: 0")
-    assert (new.decode, new.figure("#new-seq"), new.figure("#new-token")) == (False, 2, None)
-    assert batch_of("a batch of another kind") is None
 
 
 def test_small_things():

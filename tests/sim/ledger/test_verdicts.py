@@ -39,6 +39,14 @@ def test_the_text_of_what_nobody_sees_and_nobody_owns():
     )
 
 
+def test_a_false_alarm_that_nobody_raises_is_no_blindness_of_the_checks():
+    cause = Cause("request r2 owns 1 state, the books count none of it", 13, 10, 1.0, "step", "r2", None, [], 1)
+    verdict = Verdict("false-alarm", "mamba", -1, 13, 10, 1.0, "r2", None, cause, "off by -1")
+    assert verdict.text().endswith(
+        "\n  no check of the release looks at these books while they are off, so none raises the alarm"
+    )
+
+
 def test_work_that_waits_is_counted_by_requests():
     cause = Cause("41 wait", 8, 5, 0.07, "step", "a/1", None, [], 41)
     verdict = Verdict("stuck", "swa", 41, 8, 5, 0.07, "a/1", None, cause, "41 wait")

@@ -24,4 +24,5 @@ def test_padding_is_nobodys_slot():
     start = "position 7 of request r should hold token 9; "
     assert misread("r", 7, 9, "full", 3, "x", 2) == start + "slot 3 holds x; 2 positions differ"
     assert misread("r", 7, 9, "swa", 3, "x", 2, " of s") == start + "SWA slot 3 of s holds x; 2 positions differ"
+    assert misread("r", 7, 9, "full", 3, "x", 1) == start + "slot 3 holds x; 1 position differs"
     assert misread("r", 7, 9, "full", 0, "x", 2) == start + "slot 0 stands there, which is padding; 2 positions differ"

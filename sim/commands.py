@@ -233,11 +233,11 @@ def _conclude(
     results: list[Result], args: Namespace, left_out: Sequence[LeftOut] = (), *, report: bool
 ) -> int:
     """Write what belongs to all runs together, and print it."""
-    from sim.paint import paint_for
+    from sim.paint import paint_for, width_of
     from sim.progress import Progress
     from sim.record import write_whole
     from sim.result import combined_status
-    from sim.table import left_out_lines, summary, table
+    from sim.table import WIDTH, left_out_lines, summary, table
 
     documents = _documents(results, left_out)
     page: Path | None = None
@@ -256,11 +256,11 @@ def _conclude(
     if args.json:
         print(json.dumps(documents, indent=1))
     elif results or left_out:
-        paint = paint_for(sys.stdout)
+        paint, width = paint_for(sys.stdout), width_of(sys.stdout, WIDTH)
         shown = [r for r in results if not r.ok] if args.quiet else results
-        for line in table(shown, paint, verbose=args.verbose) if shown else ():
+        for line in table(shown, paint, verbose=args.verbose, width=width) if shown else ():
             print(line)
-        for line in () if args.quiet else left_out_lines(left_out, args.engine_name):
+        for line in () if args.quiet else left_out_lines(left_out, args.engine_name, width):
             print(line)
         if page is not None and not args.quiet:
             print(f"report: {page}")

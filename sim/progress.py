@@ -8,11 +8,13 @@ from collections.abc import Callable
 from time import monotonic
 from typing import TextIO
 
+from sim.paint import width_of
+
 _PERIOD = 0.1
 _PATIENCE = 2.0
 """Seconds after which a run is worth a line."""
 _BAR = 20
-_WIDTH = 99
+_WIDTH = 100
 
 
 class Progress:
@@ -45,7 +47,7 @@ class Progress:
     def show(self, text: str) -> None:
         """Write the line."""
         if self._on:
-            self._stream.write(f"\r\x1b[2K{text[:_WIDTH]}")
+            self._stream.write(f"\r\x1b[2K{text[: width_of(self._stream, _WIDTH) - 1]}")
             self._stream.flush()
             self._written = True
 

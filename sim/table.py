@@ -1,4 +1,4 @@
-"""Results as text: a table that fits 100 columns, and what there is to say under each row."""
+"""Results as text: a table that fits its terminal, at most 100 columns, and what there is to say under each row."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ MOST_VERDICTS = 8
 _TITLES = ("scenario", "variant", "verdict", "pool", "size", "event", "it", "seen by the release")
 _RIGHT = (4, 5, 6)
 _SHRINKABLE = (7, 0, 1)
+_NARROW = range(2, 7)
 _LEAST = 10
 _VERDICT = 2
 _NOT_MET = "NOT MET  "
@@ -25,23 +26,30 @@ _NOT_MET = "NOT MET  "
 Row = tuple[str, ...]
 
 
-def table(results: Sequence[Result], paint: Paint = plain, *, verbose: bool = False) -> Iterator[str]:
+def table(
+    results: Sequence[Result], paint: Paint = plain, *, verbose: bool = False, width: int = WIDTH
+) -> Iterator[str]:
     """Lines: a row for each verdict (or for `clean`), its cause under it, and what was not met.
 
-    With `verbose` every verdict with its message, how far each run went, and the line that plays it again.
+    With `verbose` every verdict with its message, how far each run went, and the line that plays it again. Where
+    there is no room for all columns the names stand above the others, and who has seen it below.
     """
     blocks = [(result, row, below) for result in results for row, below in _blocks(result, verbose)]
-    widths = _widths([_TITLES, *(row for _, row, _ in blocks)])
-    yield paint(_line(_TITLES, widths), "quiet")
+    widths = _widths([_TITLES, *(row for _, row, _ in blocks)], width)
+    narrow = _long(widths) > width
+    yield paint(_line(_TITLES, widths, narrow), "quiet")
     for result, row, below in blocks:
+        if narrow:
+            yield from _wrapped(" ".join(row[:_VERDICT]), width, "", "  ")
+            below = [f"{_TITLES[-1]}: {row[-1]}", *below] if row[-1] else below
         expected = "good" if row[_VERDICT] == "clean" else "known"
-        yield _line(row, widths, partial(paint, kind=expected if result.ok else "bad"))
+        yield _line(row, widths, narrow, partial(paint, kind=expected if result.ok else "bad"))
         for text in below:
-            lines = wrap(text, WIDTH, initial_indent="    ", subsequent_indent="      ")
+            lines = _wrapped(text, width, "    ", "      ")
             yield from (paint(line, "bad" if text.startswith(_NOT_MET) else "quiet") for line in lines)
 
 
-def left_out_lines(left_out: Sequence[LeftOut], engine: str) -> Iterator[str]:
+def left_out_lines(left_out: Sequence[LeftOut], engine: str, width: int = WIDTH) -> Iterator[str]:
     """What the engine cannot run, and why, in a line for each."""
     if not left_out:
         return
@@ -49,7 +57,8 @@ def left_out_lines(left_out: Sequence[LeftOut], engine: str) -> Iterator[str]:
     names = max(len(one.scenario) for one in left_out)
     variants = max(len(one.variant) for one in left_out)
     for one in left_out:
-        yield f"  {one.scenario:{names}}  {one.variant:{variants}}  {one.reason}"
+        line = f"{one.scenario:{names}}  {one.variant:{variants}}  {one.reason}"
+        yield from _wrapped(line, width, "  ", "    ")
 
 
 def summary(results: Sequence[Result], paint: Paint = plain) -> str:
@@ -127,22 +136,34 @@ def _cause(verdict: Verdict) -> str:
     return f"cause: {cause.what} ({cause.op}{' of ' + who if who else ''}; {at}{slots}; {verdict.invariant})"
 
 
-def _widths(rows: Iterable[Row]) -> list[int]:
+def _wrapped(text: str, width: int, first: str, rest: str) -> list[str]:
+    """Lines of a text; a word is broken only if it is longer than a line."""
+    return wrap(text, width, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)
+
+
+def _long(widths: Sequence[int]) -> int:
+    """How long a line is."""
+    return sum(widths) + 2 * (len(widths) - 1)
+
+
+def _widths(rows: Iterable[Row], width: int) -> list[int]:
     """Natural widths, with the names cut until a line fits."""
     widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
     for index in _SHRINKABLE:
-        excess = sum(widths) + 2 * (len(widths) - 1) - WIDTH
+        excess = _long(widths) - width
         if excess > 0:
-            widths[index] = max(_LEAST, widths[index] - excess)
+            widths[index] = min(widths[index], max(_LEAST, widths[index] - excess))
     return widths
 
 
-def _line(row: Row, widths: list[int], paint: Callable[[str], str] | None = None) -> str:
-    """One row; `paint` is for its verdict."""
+def _line(row: Row, widths: list[int], narrow: bool, paint: Callable[[str], str] | None = None) -> str:
+    """One row, if it is `narrow` without names and who has seen it; `paint` is for its verdict."""
     cells = []
     for index, (cell, width) in enumerate(zip(row, widths, strict=True)):
+        if narrow and index not in _NARROW:
+            continue
         if len(cell) > width:
             cell = cell[: width - 1] + "…"
         placed = cell.rjust(width) if index in _RIGHT else cell.ljust(width)
         cells.append(placed.replace(cell, paint(cell), 1) if paint and index == _VERDICT else placed)
-    return "  ".join(cells).rstrip()
+    return "  ".join(["", *cells] if narrow else cells).rstrip()

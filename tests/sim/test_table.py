@@ -6,9 +6,11 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from sim.paint import coloured
-from sim.result import Result
-from sim.table import WIDTH, summary, table
+from sim.result import LeftOut, Result
+from sim.table import WIDTH, left_out_lines, summary, table
 
 
 def result(make_verdict, count, **fields):
@@ -79,3 +81,41 @@ def test_verbose_says_every_verdict_with_its_message_and_how_to_play_it_again(ma
         "    again: kvledger replay out/s/v/ops.jsonl",
     ]
     assert sum(make_verdict().message[:30] in line for line in lines) == 40
+
+
+@pytest.mark.parametrize("width", [50, 80, 100])
+def test_on_a_narrow_terminal_every_line_fits_and_no_number_is_broken(make_verdict, width):
+    verdict = make_verdict(verdict="false-alarm", size=-123456, event=1234567, iteration=765432)
+    given = [
+        result(make_verdict, 0, verdicts=(verdict,), variant="without-22862-and-22790"),
+        result(make_verdict, 0, variant="after", unmet=("s.yaml:13:12: leak in full of -1 was not found",)),
+    ]
+    lines = list(table(given, width=width, verbose=True))
+    assert max(map(len, lines)) <= width
+    text = " ".join(" ".join(lines).split())
+    for whole in ("-123456", "1234567", "765432", "false-alarm", "pr22862", "s.yaml:13:12:", "event 40, iteration 20"):
+        assert whole in text
+
+
+def test_with_fifty_columns_the_names_stand_above_and_who_has_seen_it_below(make_verdict):
+    given = [result(make_verdict, 1), result(make_verdict, 0, variant="after")]
+    assert list(table(given, width=50)) == [
+        "  verdict  pool  size  event  it",
+        "pr22862-retract-tail before",
+        "  leak     full    -1     41  21",
+        "    seen by the release: busy check +4",
+        "    cause: row 3 forgets slot 17 (step of a/1 a;",
+        "      event 40, iteration 20, 0.4 s, 1 slot;",
+        "      INV-1)",
+        "pr22862-retract-tail after",
+        "  clean                   90  40",
+    ]
+
+
+def test_what_is_left_out_is_wrapped():
+    given = [LeftOut(scenario="one", variant="before", reason="it is of a release that nobody has")]
+    assert list(left_out_lines(given, "sglang 0.5.11", 40)) == [
+        "left out, as sglang 0.5.11 cannot run it:",
+        "  one  before  it is of a release that",
+        "    nobody has",
+    ]

@@ -55,10 +55,11 @@ def test_the_row_is_that_of_the_worst_verdict(tmp_path: Path, make_story, make_f
 @pytest.mark.parametrize("name", ["slots.npz", "lives.jsonl", "moments.json"])
 def test_what_is_damaged_is_left_out_with_a_note(scenario_of_four: Path, name: str) -> None:
     folder = look_inside(scenario_of_four / "leak")
+    whole = reports.build([folder]).read_text()
     (folder / name).write_bytes(b"{\n")
     content = reports.build([folder]).read_text()
     assert f"({name} is damaged)." in content
-    assert content.count("<svg") == 4
+    assert content.count("<svg") == whole.count("<svg") - 1
 
 
 def test_figures_of_a_long_run_are_small_and_soon_drawn(tmp_path: Path, make_story, make_fault, save_run) -> None:

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
-import signal
 import sys
-import threading
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
 from sim import commands, showing
 from sim.errors import InputError
+from sim.stopping import Terminated, heeded
 
 AUDITS = ("off", "idle", "step", "event")
 DEVICES = ("auto", "cpu", "cuda")
@@ -27,29 +25,7 @@ LISTS = ("releases", "fixes", "policies", "scenarios")
 _OUTPUT_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EIO)
 
 
-class Terminated(KeyboardInterrupt):
-    """SIGTERM: ends a command as Ctrl-C does."""
-
-
-def _terminate(number: int, frame: object) -> NoReturn:
-    raise Terminated
-
-
-@contextlib.contextmanager
-def _sigterm_like_ctrl_c() -> Iterator[None]:
-    """Unless whoever has started us, or embeds us, wants something else of SIGTERM."""
-    ours = threading.current_thread() is threading.main_thread()
-    if not ours or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
-        yield
-        return
-    signal.signal(signal.SIGTERM, _terminate)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
-
-
-@_sigterm_like_ctrl_c()
+@heeded()
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit status."""
     try:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from sim.engines.protocol import StepReport, Terms
 from sim.errors import InputError
 from sim.operations import Operation, line_of
 from sim.series import Point, Series
+from sim.stopping import undisturbed
 
 if TYPE_CHECKING:
     from sim.driver import Driver
@@ -98,18 +99,15 @@ class Recorder:
 
     def asked(self, operation: Operation, now: float) -> None:
         """An operation is about to be done."""
-        self._write_out()
-        self._ops.write(line_of(operation, now))
+        self._operation(line_of(operation, now))
 
     def failed(self, now: float) -> None:
         """An iteration was begun and did not end."""
-        self._write_out()
-        self._ops.write(_step_line(repr(now)))
+        self._operation(_step_line(repr(now)))
 
     def stuck(self, now: float) -> None:
         """Nothing that could still come would let the waiting work run."""
-        self._write_out()
-        self._ops.write(f'{{"op":"stuck","t":{now!r}}}\n')
+        self._operation(f'{{"op":"stuck","t":{now!r}}}\n')
 
     def did(
         self,
@@ -128,8 +126,7 @@ class Recorder:
 
     def looked(self, now: float) -> None:
         """The clock was set, and perhaps the reaper looked."""
-        self._write_out()
-        self._ops.write(f'{{"op":"reap","t":{now!r}}}\n')
+        self._operation(f'{{"op":"reap","t":{now!r}}}\n')
 
     def reaped(self, driver: Driver, closed: tuple[str, ...], first_verdict: int) -> None:
         """A pass of the reaper closed sessions."""
@@ -145,25 +142,29 @@ class Recorder:
 
     def close(self) -> None:
         """Complete every file; raises RecordError if one of them could not be."""
-        try:
-            self._write_out()
-        finally:
+        with undisturbed:
             try:
-                self._events.close()
+                self._write_out()
             finally:
-                self._ops.close()
-        path = self.folder / "series.npz"
-        try:
-            self._series.save(path, self._sizes)
-        except OSError as error:
-            path.unlink(missing_ok=True)
-            raise RecordError(path, error) from error
+                try:
+                    self._events.close()
+                finally:
+                    self._ops.close()
+            path = self.folder / "series.npz"
+            try:
+                self._series.save(path, self._sizes)
+            except OSError as error:
+                path.unlink(missing_ok=True)
+                raise RecordError(path, error) from error
 
     def _write_out(self) -> None:
         """Format the iterations noted since the last time."""
-        noted, self._noted = self._noted, []
-        if not noted:
-            return
+        if self._noted:
+            with undisturbed:
+                noted, self._noted = self._noted, []
+                self._write_all(noted)
+
+    def _write_all(self, noted: Sequence[Note]) -> None:
         ops, events = [], []
         for note in noted:
             time, report = repr(note[1]), note[3]
@@ -182,9 +183,15 @@ class Recorder:
     def _event(self, driver: Driver, kind: str, middle: str, check: str | None, first_verdict: int) -> None:
         self._write_out()
         note = _note(driver, None, driver.iteration, first_verdict)
-        self._events.write(_line(note, repr(driver.now), kind, middle, check))
-        self.written = driver.event
-        self._count(note)
+        with undisturbed:
+            self._events.write(_line(note, repr(driver.now), kind, middle, check))
+            self.written = driver.event
+            self._count(note)
+
+    def _operation(self, line: str) -> None:
+        self._write_out()
+        with undisturbed:
+            self._ops.write(line)
 
     def _count(self, note: Note) -> None:
         event, now, iteration, _, terms, (lost, extra), running, waiting, _, others = note

@@ -80,6 +80,6 @@ def differ(found: Array, expected: Array) -> Array:
 def described(header: int) -> str:
     """A header in words."""
     if header == 0:
-        return "nothing, it was never written"
+        return "[never written]"
     position = ((header >> _POSITION) & ((1 << POSITION_BITS) - 1)) - 1
-    return f"token {header & ((1 << VOCABULARY_BITS) - 1)} of position {position}"
+    return f"[token {header & ((1 << VOCABULARY_BITS) - 1)}, position {position}]"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import tracemalloc
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from sim.engines.protocol import Request
 from sim.operations import Abort, Open, Submit, request_from_json, request_to_json
 from sim.record import Lines, Recorder, RecordError, folder_of, prepare, write_whole
 from sim.series import Series
+from sim.stopping import heeded
 from sim.world import Segment
 
 REQUEST = Request(rid="a/1", prompt=(Segment(name="a/1", length=20),), max_new=2, session="a")
@@ -47,6 +49,27 @@ def record(tmp_path, tiny_engine, scripted_auditor):
                 self.driver.step()
 
     return Recorded
+
+
+@pytest.mark.parametrize("name", ["events.jsonl", "ops.jsonl"])
+def test_a_stop_in_the_middle_of_writing_loses_nothing(record, monkeypatch, tmp_path, name):
+    monkeypatch.setattr("sim.record._BATCH", 2)
+    write, run = Lines.write, record()
+
+    def stopped(self, lines):
+        write(self, lines)
+        if self._path.name == name and any(kind in lines for kind in ('"step"', '"decode"')):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr(Lines, "write", stopped)
+    with pytest.raises(KeyboardInterrupt), heeded():
+        run.session()
+    monkeypatch.setattr(Lines, "write", write)
+    events = run.lines("events.jsonl")
+    assert [json.loads(line)["event"] for line in events] == list(range(1, run.recorder.written + 1))
+    assert run.driver.event == run.recorder.written
+    assert len(run.lines("ops.jsonl")) == 1 + len(events)
+    assert list(np.load(tmp_path / "run" / "series.npz")["event"]) == list(range(1, len(events) + 1))
 
 
 def test_each_operation_and_each_iteration_is_one_numbered_event(record):

@@ -35,7 +35,7 @@ def verdict(what, kind="leak", pool="full", event=7, size=-1):
         ("12 SWA slots belong to nobody", "… belong to nobody"),
         ("state 2 of request a/1, which goes on from position 20, is zero",
          "state … of request …, which goes on from position …, is zero"),
-        ("slot 48 holds token 7 of position 32; 1 position differs", "slot … holds token … of position …; … differ"),
+        ("slot 48 holds [token 7, position 32]; 1 position differs", "slot … holds …; … differ"),
         ("slot {'number': 4} is free", "slot … is free"),
         ("session a owns 32 private tokens, the books count 80: 48 in uncached (a/12)",
          "session … owns …, the books count …: … in uncached (…)"),

@@ -82,8 +82,8 @@ def test_place_step_moves_a_header_on_by_one_position():
 def test_describe_tells_what_a_slot_holds():
     kv = pool()
     write(kv, [4], 17, [99], serial=5)
-    assert kv.describe(4) == "token 99 of position 17"
-    assert kv.describe(5) == "nothing, it was never written"
+    assert kv.describe(4) == "[token 99, position 17]"
+    assert kv.describe(5) == "[never written]"
 
 
 def test_a_slot_is_as_wide_as_the_models_kv():

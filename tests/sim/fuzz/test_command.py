@@ -164,10 +164,10 @@ def test_ctrl_c_ends_what_would_never_end():
 def test_the_same_command_again_and_again_leaves_the_same_folders(kvledger):
     line = ("fuzz", "--revert", "22862", "--seed", "5", "--max-examples", "2", "--jobs", "1")
     left = []
-    for _ in range(3):
+    for _ in range(2):
         assert kvledger(*line)[0] == 1
         left.append(sorted(path.name for path in Path("out/fuzz").iterdir()))
-    assert left[0] == left[1] == left[2]
+    assert left[0] == left[1]
 
 
 def test_what_cannot_be_read_of_an_earlier_campaign_does_not_stand_in_the_way(kvledger):

@@ -30,7 +30,7 @@ FAULTS = {
     planted.RefusalTakesTheRow: PLAIN,
     planted.StatesFreedTwice: {"pools": ("no_buffer",), "speculative": False},
     planted.TailFreedOnePageEarly: PLAIN,
-    planted.VictimsGoShort: PLAIN,
+    planted.VictimsGoShort: {**PLAIN, "pages": (1,)},
     planted.WindowReachedInto: {"pools": ("swa",), "speculative": False, "radix": False},
 }
 """Each policy, and the configurations in which a user would look for what is wrong with it."""

@@ -12,7 +12,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from reports.damage import damage
-from reports.errors import ADVICE, ReportError
+from reports.errors import ADVICE, ReportError, not_as_written, unreadable
 from reports.lines import MOST
 from reports.moments import Moment, read_moments
 from reports.series import Series, read_series
@@ -167,9 +167,7 @@ def read_outcome(folder: Path) -> tuple[str, str, Outcome]:
     try:
         document = _Document.model_validate(_load(path))
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "document"
-        raise ReportError(f"{path}: {where}: {first['msg']}; {ADVICE}") from None
+        raise not_as_written(path, error) from None
     variant = folder.name if folder.name in document.variants else next(iter(document.variants))
     return document.scenario, variant, document.variants[variant]
 
@@ -179,7 +177,7 @@ def read_meta(folder: Path) -> dict[str, Any]:
     path = folder / "meta.json"
     meta = _load(path) if path.is_file() else {}
     if not isinstance(meta, dict):
-        raise ReportError(f"{path}: it must hold one object; {ADVICE}")
+        raise ReportError(f"{path}:1:1: the document is not what a run writes; {ADVICE}")
     return meta
 
 
@@ -201,4 +199,4 @@ def _load(path: Path) -> Any:
     except UnicodeDecodeError:
         raise ReportError(f"{path}: not UTF-8 text; {ADVICE}") from None
     except OSError as error:
-        raise ReportError(f"{path}: cannot be read: {error.strerror}; give a readable folder") from None
+        raise unreadable(path, error) from None

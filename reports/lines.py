@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from reports.errors import ADVICE, ReportError
+from reports.errors import ADVICE, ReportError, unreadable
 
 MOST = 1 << 53
 """Whole numbers from here on are no figures of a run; sums of smaller ones fit into 64 bits."""
@@ -58,7 +58,7 @@ def read_lines(path: Path, say: Say) -> Iterator[Line]:
                         raise
                     say(f"{path}:{number}: the last line is cut off, and left out")
     except OSError as error:
-        raise ReportError(f"{path}: cannot be read: {error.strerror}; give a readable folder") from None
+        raise unreadable(path, error) from None
 
 
 def _line(path: Path, number: int, raw: bytes) -> Line:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from reports.errors import ADVICE, ReportError
+from reports.errors import not_as_written, unreadable
 
 
 class _Record(BaseModel):
@@ -62,8 +62,6 @@ def read_document(folder: Path) -> Moments:
     try:
         return Moments.model_validate_json(path.read_bytes())
     except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"])) or "document"
-        raise ReportError(f"{path}: {where}: {first['msg']}; {ADVICE}") from None
+        raise not_as_written(path, error) from None
     except OSError as error:
-        raise ReportError(f"{path}: cannot be read: {error.strerror}; give a readable folder") from None
+        raise unreadable(path, error) from None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, fields
 from itertools import pairwise
 from pathlib import Path
@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from reports.archive import Arrays, arrays_of
 from reports.errors import ADVICE, ReportError
 
 Ints = npt.NDArray[np.int64]
@@ -54,26 +55,19 @@ class Series:
 
 def read_series(path: Path) -> dict[str, Series]:
     """Read series.npz, pool by pool, the full one first; one clear line when it is damaged."""
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            pools = tuple(pool for pool in POOLS if pool == "full" or pool in file)
-            return {pool: _pool(path, file, pool) for pool in pools}
-    except ReportError:
-        raise
-    except Exception as error:
-        # What a damaged archive raises depends on where it is damaged.
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ReportError(f"{path}: cannot be read: {reason}; {ADVICE}") from None
+    with arrays_of(path) as file:
+        pools = tuple(pool for pool in POOLS if pool == "full" or pool in file)
+        return {pool: _pool(path, file, pool) for pool in pools}
 
 
-def _pool(path: Path, file: Mapping[str, npt.NDArray[np.generic]], pool: str) -> Series:
+def _pool(path: Path, file: Arrays, pool: str) -> Series:
     """The series of one pool; the full pool's true figures have plain names."""
     named = {name: name for name in _COLUMNS} | {"full": pool}
     if pool != "full":
         named |= {name: f"{pool}_{name}" for name in ("delta", "lost", "extra")}
     missing = [name for name in (*named.values(), f"{pool}_total") if name not in file]
     if missing:
-        raise ReportError(f"{path}: the array {missing[0]!r} is missing; {ADVICE}")
+        raise ReportError(f"{path}:1:1: the array {missing[0]!r} is missing; {ADVICE}")
     columns = {name: file[where] for name, where in named.items()}
     total = int(file[f"{pool}_total"])
     _check(path, columns)
@@ -94,11 +88,11 @@ def _check(path: Path, columns: dict[str, npt.NDArray[np.generic]]) -> None:
     for name, column in columns.items():
         shape = (count, len(TERMS)) if name == "full" else (count,)
         if column.shape != shape:
-            raise ReportError(f"{path}: {name!r} has shape {column.shape} instead of {shape}; {ADVICE}")
+            raise ReportError(f"{path}:1:1: {name!r} has shape {column.shape} instead of {shape}; {ADVICE}")
         if column.dtype.kind not in ("iuf" if name == "t" else "iu"):
-            raise ReportError(f"{path}: {name!r} holds no plain numbers; {ADVICE}")
+            raise ReportError(f"{path}:1:1: {name!r} holds no plain numbers; {ADVICE}")
     if np.any(np.diff(columns["event"].astype(np.int64)) <= 0):
-        raise ReportError(f"{path}: event numbers do not rise; {ADVICE}")
+        raise ReportError(f"{path}:1:1: event numbers do not rise; {ADVICE}")
 
 
 def thin(series: Series, *, keep: Iterable[int] = (), buckets: int = 160) -> Series:

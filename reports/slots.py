@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
+from reports.archive import Arrays, arrays_of
 from reports.columns import edges_of, summed, worst
 from reports.errors import ADVICE, ReportError
 from reports.series import Floats, Ints
@@ -59,34 +60,27 @@ def read_slots(path: Path) -> dict[str, SlotMap]:
     """Read slots.npz, pool by pool; empty if there is none, one clear line when it is damaged."""
     if not path.is_file():
         return {}
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return {pool: _pool(path, file, pool) for pool in POOLS if pool in file}
-    except ReportError:
-        raise
-    except Exception as error:
-        # What a damaged archive raises depends on where it is damaged.
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ReportError(f"{path}: cannot be read: {reason}; {ADVICE}") from None
+    with arrays_of(path) as file:
+        return {pool: _pool(path, file, pool) for pool in POOLS if pool in file}
 
 
-def _pool(path: Path, file: Mapping[str, npt.NDArray[np.generic]], pool: str) -> SlotMap:
+def _pool(path: Path, file: Arrays, pool: str) -> SlotMap:
     for name in ("event", *(f"{pool}_{figure}" for figure in _FIGURES)):
         if name not in file:
-            raise ReportError(f"{path}: the array {name!r} is missing; {ADVICE}")
+            raise ReportError(f"{path}:1:1: the array {name!r} is missing; {ADVICE}")
         if file[name].dtype.kind not in "iu" or file[name].ndim != (name == "event"):
-            raise ReportError(f"{path}: {name!r} holds no plain numbers; {ADVICE}")
+            raise ReportError(f"{path}:1:1: {name!r} holds no plain numbers; {ADVICE}")
     event, codes = file["event"].astype(np.int64), file[pool]
     unit, total, first, page = (int(file[f"{pool}_{figure}"]) for figure in _FIGURES)
     if unit < 1 or total < 1:
-        raise ReportError(f"{path}: {pool!r} has {total} slots in bins of {unit}; {ADVICE}")
+        raise ReportError(f"{path}:1:1: {pool!r} has {total} slots in bins of {unit}; {ADVICE}")
     shape = (len(event), -(-total // unit))
     if codes.shape != shape:
-        raise ReportError(f"{path}: {pool!r} has shape {codes.shape} instead of {shape}; {ADVICE}")
+        raise ReportError(f"{path}:1:1: {pool!r} has shape {codes.shape} instead of {shape}; {ADVICE}")
     if codes.dtype.kind not in "iu" or (codes.size and int(codes.astype(np.int64).max()) >= len(OWNER_STYLES)):
-        raise ReportError(f"{path}: {pool!r} holds classes of owners that are unknown; {ADVICE}")
+        raise ReportError(f"{path}:1:1: {pool!r} holds classes of owners that are unknown; {ADVICE}")
     if not len(event) or np.any(np.diff(event) <= 0):
-        raise ReportError(f"{path}: event numbers do not rise; {ADVICE}")
+        raise ReportError(f"{path}:1:1: event numbers do not rise; {ADVICE}")
     return SlotMap(pool, event, codes.astype(np.uint8), unit, total, first, page)
 
 

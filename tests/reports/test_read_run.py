@@ -53,10 +53,10 @@ def test_a_scenario_file_that_says_nothing_does_no_harm(run: Path, content: str)
     [
         ("", "verdicts.json:1:1: not JSON"),
         ('{"scenario":', "verdicts.json:1:13: not JSON"),
-        ("[]", "verdicts.json: document:"),
-        ('{"scenario": "x", "variants": {}}', "verdicts.json: variants:"),
-        ('{"scenario": "x", "variants": {"a": {"release": "r"}}}', "verdicts.json: variants.a.events:"),
-        ('{"variants": {}}', "verdicts.json: scenario:"),
+        ("[]", "verdicts.json:1:1: the document is not what a run writes;"),
+        ('{"scenario": "x", "variants": {}}', "verdicts.json:1:1: variants is not what a run writes;"),
+        ('{"scenario": "x", "variants": {"a": {"release": "r"}}}', "verdicts.json:1:1: variants.a.events is missing;"),
+        ('{"variants": {}}', "verdicts.json:1:1: scenario is missing;"),
     ],
 )
 def test_a_damaged_verdict_file_is_named_with_the_place(run: Path, content: str, said: str) -> None:
@@ -81,12 +81,12 @@ def test_a_verdict_of_the_wrong_type_is_named_with_its_place(run: Path, size: ob
 def test_a_series_that_was_cut_off_is_named(run: Path, keep: int) -> None:
     whole = (run / "series.npz").read_bytes()
     (run / "series.npz").write_bytes(whole[:keep])
-    assert "series.npz: cannot be read" in complaint(run)
+    assert "series.npz:1:1: this is no archive" in complaint(run)
 
 
 def test_a_series_of_objects_is_not_unpickled(run: Path) -> None:
     rewrite(run, lost=np.array([{}] * 20, dtype=object))
-    assert "series.npz: cannot be read" in complaint(run)
+    assert "series.npz:1:1: this is no archive" in complaint(run)
 
 
 @pytest.mark.parametrize("name", ["event", "t", "full", "delta", "lost", "extra", "full_total"])
@@ -112,7 +112,7 @@ def test_events_that_go_back_are_named(run: Path) -> None:
 
 def test_options_that_are_no_object_are_named(run: Path) -> None:
     (run / "meta.json").write_text("[1]")
-    assert "meta.json: it must hold one object" in complaint(run)
+    assert "meta.json:1:1: the document is not what a run writes" in complaint(run)
 
 
 def test_options_are_not_needed(run: Path) -> None:

@@ -58,7 +58,7 @@ def test_no_file_is_no_map(tmp_path: Path) -> None:
         ({"full": np.zeros((2, 2), dtype=np.uint8)}, "'full' has shape (2, 2) instead of (2, 3)"),
         ({"full": np.full((2, 3), 7, dtype=np.uint8)}, "'full' holds classes of owners that are unknown"),
         ({"full": np.zeros((2, 3))}, "'full' holds classes of owners that are unknown"),
-        ({"full": np.array([[{}] * 3] * 2, dtype=object)}, "cannot be read"),
+        ({"full": np.array([[{}] * 3] * 2, dtype=object)}, "this is no archive"),
     ],
 )
 def test_a_damaged_map_is_one_line(tmp_path: Path, changed, said: str) -> None:
@@ -77,7 +77,7 @@ def test_a_damaged_map_is_one_line(tmp_path: Path, changed, said: str) -> None:
 def test_a_map_that_was_cut_off_is_one_line(tmp_path: Path, keep: int) -> None:
     path = save_slots(tmp_path, [1, 2], {"full": np.zeros((2, 3))})
     path.write_bytes(path.read_bytes()[:keep])
-    with pytest.raises(ReportError, match=r"slots.npz: cannot be read"):
+    with pytest.raises(ReportError, match=r"slots.npz:1:1: this is no archive"):
         read_slots(path)
 
 

@@ -65,9 +65,9 @@ def test_without_moments_there_is_nothing_to_step_through(folder, tmp_path):
 @pytest.mark.parametrize(
     ("text", "told"),
     [
-        ("{", "moments.json: document: Invalid JSON"),
-        ('{"moments": 1}', "moments.json: moments: Input should be a valid array; run the scenario again with --out"),
-        ('{"moments": [{"event": 1}]}', "moments.json: moments.0.verdicts: Field required"),
+        ("{", "moments.json:1:1: the document is not what a run writes"),
+        ('{"moments": 1}', "moments.json:1:1: moments is not what a run writes; run the scenario again with --out"),
+        ('{"moments": [{"event": 1}]}', "moments.json:1:1: moments.0.verdicts is missing"),
     ],
 )
 def test_a_damaged_file_is_told_in_one_line(tmp_path, text, told):

@@ -70,11 +70,15 @@ def _summary(scenarios: Sequence[Scenario]) -> str:
     outcomes = [run.outcome for scenario in scenarios for run in scenario.runs]
     failed = sum(not outcome.ok for outcome in outcomes)
     runs = f"{len(outcomes)} run{'' if len(outcomes) == 1 else 's'}"
-    events = sum(outcome.events for outcome in outcomes)
+    audited = f"{count(sum(outcome.events for outcome in outcomes))} events were audited."
+    if not any(outcome.expected for outcome in outcomes):
+        good = f"{failed} of {runs}" if failed else runs
+        plural = failed > 1 or (not failed and len(outcomes) > 1)
+        return f"{good} {'are' if plural else 'is'} {'not ' if failed else ''}clean; nothing was expected; {audited}"
     if failed:
-        return f"{failed} of {runs} did not go as expected; {count(events)} events were audited."
+        return f"{failed} of {runs} did not go as expected; {audited}"
     every = "went" if len(outcomes) == 1 else "all went"
-    return f"{runs} {every} as expected; {count(events)} events were audited."
+    return f"{runs} {every} as expected; {audited}"
 
 
 def _contents(scenarios: Sequence[Scenario]) -> str:
@@ -85,9 +89,11 @@ def _contents(scenarios: Sequence[Scenario]) -> str:
     for number, scenario in enumerate(scenarios, start=1):
         ok = all(run.outcome.ok for run in scenario.runs)
         lines[ok].append(_line(number, scenario, ok))
+    judged = any(run.outcome.expected for scenario in scenarios for run in scenario.runs)
+    titles = ("Not as expected", "As expected") if judged else ("Not clean", "Clean")
     lists = [
         f'<h2>{title}</h2>\n<ul class="said found">{"".join(lines[ok])}</ul>\n'
-        for ok, title in ((False, "Not as expected"), (True, "As expected"))
+        for ok, title in zip((False, True), titles, strict=True)
         if lines[ok]
     ]
     return f'<nav aria-label="Scenarios">{"".join(lists)}</nav>\n'
@@ -102,7 +108,8 @@ def _line(number: int, scenario: Scenario, ok: bool) -> str:
     )
     more = f'<ul class="unmet">{unmet}</ul>' if unmet else ""
     kind = "good" if ok else "bad"
-    return f'<li class="{kind}"><a href="#s{number}">{text(scenario.name)}</a> {_badge(ok)} {found}.{more}</li>\n'
+    outcomes = [run.outcome for run in scenario.runs]
+    return f'<li class="{kind}"><a href="#s{number}">{text(scenario.name)}</a> {_badge(outcomes)} {found}.{more}</li>\n'
 
 
 def _overview(drawings: Mapping[str, str]) -> str:
@@ -142,14 +149,15 @@ def _said(run: Run) -> str:
     kind = "good" if outcome.ok else "bad"
     return (
         f'<li class="{kind}"><b>{text(run.variant)}</b>: {text(sentence(outcome))} '
-        f'{_badge(outcome.ok)}<br><span class="from">{text(_release(outcome))}</span></li>'
+        f'{_badge([outcome])}<br><span class="from">{text(_release(outcome))}</span></li>'
     )
 
 
-def _badge(ok: bool) -> str:
-    if ok:
-        return '<span class="badge">✓ as expected</span>'
-    return '<span class="badge unmet">✗ not as expected</span>'
+def _badge(outcomes: Sequence[Outcome]) -> str:
+    """How runs went: as expected or not; clean or not where nothing was expected of any."""
+    ok = all(outcome.ok for outcome in outcomes)
+    how = "as expected" if any(outcome.expected for outcome in outcomes) else "clean"
+    return f'<span class="badge">✓ {how}</span>' if ok else f'<span class="badge unmet">✗ not {how}</span>'
 
 
 def _release(outcome: Outcome) -> str:

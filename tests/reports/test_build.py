@@ -180,6 +180,16 @@ def test_unmet_expectations_stand_before_everything_else_of_a_variant(tmp_path: 
     assert words.index("expected a leak of −1") < words.index("kvledger replay ops.jsonl")
 
 
+def test_where_nothing_was_expected_a_run_is_clean_or_not(tmp_path: Path, make_story, make_fault, save_run) -> None:
+    for name, found in (("good", []), ("bad", [make_fault("leak", -1, 9, 9)])):
+        save_run(tmp_path / name / "only", make_story(20), found, scenario=name, expects=False)
+    words = " ".join(Page(built(tmp_path)).words.split())
+    assert words.count("expected") == words.count("1 of 2 runs is not clean; nothing was expected; ") == 1
+    first, second = words.index("Not clean bad ✗ not clean only: leak"), words.index("Clean good ✓ clean only: clean.")
+    assert first < second
+    assert "1 run is clean; nothing was expected; 20 events" in Page(built(tmp_path / "good")).words
+
+
 def test_replay_line_seed_and_versions_are_there(scenario_of_four: Path) -> None:
     words = Page(built(scenario_of_four / "clean")).words
     assert "kvledger replay ops.jsonl" in words

@@ -82,9 +82,9 @@ def test_what_a_log_says_is_escaped(kvledger):
     assert "a&amp;b.log" in page
 
 
-@pytest.mark.parametrize(("text", "place"), [("", ":1:1: "), ("no log\n", ":1:1: "), ("a\nb\1", ":2:2: ")])
-def test_what_is_no_log_is_status_2_and_one_line(kvledger, text, place):
+@pytest.mark.parametrize(("text", "where"), [("", ":1:1: "), ("no log\n", ":1:1: "), ("a\nb\1", ":2:2: ")])
+def test_what_is_no_log_is_status_2_and_one_line(kvledger, text, where):
     Path("server.log").write_text(text)
     status, out, err = kvledger("log", "server.log")
     assert (status, out, err.count("\n")) == (2, "", 1)
-    assert err.startswith(f"server.log{place}")
+    assert err.startswith(f"server.log{where}")

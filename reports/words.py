@@ -29,13 +29,13 @@ def meaning(verdict: str) -> str:
 
 
 def short_verdict(outcome: Outcome) -> str:
-    """A few words for a title: kinds with sizes, or clean."""
+    """A few words for a title: kinds with sizes, the worst first, or clean."""
     if not outcome.verdicts:
         if outcome.broken_off is not None:
             return "broken off"
         return "clean" if outcome.checks else "not audited"
     kinds: dict[str, int] = {}
-    for verdict in outcome.verdicts:
+    for verdict in sorted(outcome.verdicts, key=lambda verdict: -badness(verdict.verdict)):
         name = f"{verdict.verdict} {size_of(verdict)}" if verdict.size else verdict.verdict
         kinds[name] = kinds.get(name, 0) + 1
     words = [name if times == 1 else f"{name} ({count(times)}×)" for name, times in kinds.items()]
@@ -59,7 +59,7 @@ def sentence(outcome: Outcome) -> str:
             f"clean: the books balance and nothing is lost, in all {count(outcome.events)} events"
             f" ({count(outcome.checks)} audits)."
         )
-    first = outcome.verdicts[0]
+    first = _worst(outcome.verdicts)
     what = _whose(first) or meaning(first.verdict)
     text = f"{_opening(first)}{_iteration(first)}"
     text += f": {what}." if what else "."
@@ -79,23 +79,23 @@ def briefly(runs: Sequence[Run]) -> list[tuple[str, str]]:
     """
     kinds: dict[str, list[Run]] = {}
     for run in runs:
-        worst = _worst(run.outcome)
-        kinds.setdefault(short_verdict(run.outcome) if worst is None else worst.verdict, []).append(run)
+        verdicts = run.outcome.verdicts
+        kinds.setdefault(_worst(verdicts).verdict if verdicts else short_verdict(run.outcome), []).append(run)
     found = []
     for kind, (first, *others) in kinds.items():
-        worst = _worst(first.outcome)
         names = ", ".join(run.variant for run in others)
         likewise = f" (likewise {names})" if names else ""
-        found.append((first.variant, f"{likewise}: {kind if worst is None else _in_brief(worst, first.outcome)}"))
+        found.append((first.variant, f"{likewise}: {_in_brief(first.outcome) if first.outcome.verdicts else kind}"))
     return found
 
 
-def _worst(outcome: Outcome) -> Verdict | None:
+def _worst(verdicts: Sequence[Verdict]) -> Verdict:
     """The worst verdict, the first of those that are equally bad."""
-    return max(outcome.verdicts, key=lambda verdict: badness(verdict.verdict), default=None)
+    return max(verdicts, key=lambda verdict: badness(verdict.verdict))
 
 
-def _in_brief(verdict: Verdict, outcome: Outcome) -> str:
+def _in_brief(outcome: Outcome) -> str:
+    verdict = _worst(outcome.verdicts)
     what = _whose(verdict) or (verdict.cause.what if verdict.cause else meaning(verdict.verdict))
     more = len(outcome.verdicts) - 1
     return f"{_opening(verdict)}: {what}" + (f" ({count(more)} more verdict{'s' if more > 1 else ''})" if more else "")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from textwrap import wrap
 from typing import TYPE_CHECKING
@@ -17,9 +17,7 @@ WIDTH = 100
 MOST_VERDICTS = 8
 _TITLES = ("scenario", "variant", "verdict", "pool", "size", "event", "it", "seen by the release")
 _RIGHT = (4, 5, 6)
-_SHRINKABLE = (7, 0, 1)
 _NARROW = range(2, 7)
-_LEAST = 10
 _VERDICT = 2
 _NOT_MET = "NOT MET  "
 
@@ -32,11 +30,12 @@ def table(
     """Lines: a row for each verdict (or for `clean`), its cause under it, and what was not met.
 
     With `verbose` every verdict with its message, how far each run went, and the line that plays it again. Where
-    there is no room for all columns the names stand above the others, and who has seen it below.
+    there is no room for all columns the names stand above the others, and who has seen it below; nothing is cut.
     """
     blocks = [(result, row, below) for result in results for row, below in _blocks(result, verbose)]
-    widths = _widths([_TITLES, *(row for _, row, _ in blocks)], width)
-    narrow = _long(widths) > width
+    rows = [_TITLES, *(row for _, row, _ in blocks)]
+    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
+    narrow = sum(widths) + 2 * (len(widths) - 1) > width
     yield paint(_line(_TITLES, widths, narrow), "quiet")
     for result, row, below in blocks:
         if narrow:
@@ -141,29 +140,12 @@ def _wrapped(text: str, width: int, first: str, rest: str) -> list[str]:
     return wrap(text, width, initial_indent=first, subsequent_indent=rest, break_on_hyphens=False)
 
 
-def _long(widths: Sequence[int]) -> int:
-    """How long a line is."""
-    return sum(widths) + 2 * (len(widths) - 1)
-
-
-def _widths(rows: Iterable[Row], width: int) -> list[int]:
-    """Natural widths, with the names cut until a line fits."""
-    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
-    for index in _SHRINKABLE:
-        excess = _long(widths) - width
-        if excess > 0:
-            widths[index] = min(widths[index], max(_LEAST, widths[index] - excess))
-    return widths
-
-
 def _line(row: Row, widths: list[int], narrow: bool, paint: Callable[[str], str] | None = None) -> str:
     """One row, if it is `narrow` without names and who has seen it; `paint` is for its verdict."""
     cells = []
     for index, (cell, width) in enumerate(zip(row, widths, strict=True)):
         if narrow and index not in _NARROW:
             continue
-        if len(cell) > width:
-            cell = cell[: width - 1] + "…"
         placed = cell.rjust(width) if index in _RIGHT else cell.ljust(width)
         cells.append(placed.replace(cell, paint(cell), 1) if paint and index == _VERDICT else placed)
     return "  ".join(["", *cells] if narrow else cells).rstrip()

@@ -78,6 +78,15 @@ def test_a_run_that_was_broken_off_is_not_called_clean() -> None:
     assert sentence(broken).startswith("the run was broken off: KeyboardInterrupt, after event 9;")
 
 
+def test_a_variant_is_told_by_the_worst_that_was_found_in_it() -> None:
+    alarm = Verdict(verdict="false-alarm", pool="full", size=6, event=3)
+    wrong = Verdict(verdict="corrupt", pool="full", size=12, event=7)
+    both = Outcome(release="r", events=9, checks=9, iterations=4, ok=False, verdicts=(alarm, wrong, alarm))
+    assert short_verdict(both) == "corrupt +12, false-alarm +6 (2×)"
+    assert sentence(both).startswith("corrupt, +12 in the full pool since event 7: a position does not hold what")
+    assert sentence(both).endswith(" 2 more verdicts.")
+
+
 def run_of(variant: str, *found: Verdict) -> Run:
     outcome = Outcome(release="r", events=9, checks=9, iterations=4, ok=True, verdicts=found)
     return Run(Path(), "s", variant, outcome, None, {})  # type: ignore[arg-type]

@@ -40,9 +40,13 @@ def test_work_that_waits_is_counted_by_requests_and_has_no_sign(make_verdict):
     assert lines[2].endswith(", 0.4 s, 3 requests; INV-9)")
 
 
-def test_the_table_fits_its_width_whatever_the_names(make_verdict):
-    long = result(make_verdict, 1, scenario="s" * 90, variant="v" * 40, unmet=("x" * 300 + " y",))
-    assert max(map(len, table([long]))) <= WIDTH
+@pytest.mark.parametrize("length", [10, 60, 90])
+def test_the_table_fits_its_width_whatever_the_names_and_cuts_none(make_verdict, length):
+    long = result(make_verdict, 1, scenario="s" * length, variant="v" * 40, unmet=("x" * 300 + " y",))
+    lines = list(table([long]))
+    assert max(map(len, lines)) <= WIDTH
+    for name in (long.scenario, long.variant, "busy check +4"):
+        assert any(name in line for line in lines)
 
 
 def test_many_verdicts_are_counted_and_not_listed(make_verdict):

@@ -40,6 +40,20 @@
     return -1;
   };
 
+  // Where slots are named; neighbours at neighbouring positions, or nowhere, are one place.
+  const placesOf = (slots, rows) => {
+    const places = [];
+    for (const slot of slots) {
+      const row = rows.find((one) => positionOf(one, slot) >= 0) || null;
+      const at = row ? positionOf(row, slot) : -1;
+      const last = places[places.length - 1];
+      const goesOn = last && last.row === row && last.first + last.many === slot && (!row || last.at + last.many === at);
+      if (goesOn) last.many += 1;
+      else places.push({ row, at, first: slot, many: 1 });
+    }
+    return places;
+  };
+
   const termsTable = (data, before, after) => {
     const head = make("tr", "", make("th", "", "term"), make("th", "", "before"), make("th", "", "after"), make("th", "", "change"));
     const table = make("table", "terms", make("thead", "", head));
@@ -115,10 +129,10 @@
       if (is) box.append(make("p", "slots", "slots " + (runsText(is.runs) || "none")));
     }
     if (!numbers.length) box.append(make("p", "slots", "Nobody whom the verdict names has a row yet."));
-    for (const slot of data.slots) {
-      const row = after.rows.find((one) => positionOf(one, slot) >= 0);
-      const place = row ? "position " + positionOf(row, slot) + " of row " + row.row : "named by none of these rows";
-      box.append(make("p", row ? "slot" : "slot gone", "slot " + slot + ": " + place));
+    for (const { row, at, first, many } of placesOf(data.slots, after.rows)) {
+      const s = many === 1 ? " " : "s ";
+      const place = row ? "position" + s + runsText([[at, many]]) + " of row " + row.row : "named by none of these rows";
+      box.append(make("p", row ? "slot" : "slot gone", "slot" + s + runsText([[first, many]]) + ": " + place));
     }
     return box;
   };

@@ -9,7 +9,7 @@ from reports.data import Cause, Run, Verdict
 from reports.html import details, row, table, text
 from reports.log import events_at
 from reports.numbers import count, signed
-from reports.words import size_of
+from reports.words import listed, size_of, worst_verdict
 
 _MOST = 200
 _BEFORE = 8
@@ -79,17 +79,16 @@ def _cause(cause: Cause) -> str:
     )
     parts += [prefix + str(value) for value, prefix in named if value]
     if cause.slots:
-        shown = ", ".join(str(slot) for slot in cause.slots)
         many = cause.count is not None and cause.count > len(cause.slots)
-        parts.append(f"slots {shown}{f', … ({count(cause.count or 0)} in all)' if many else ''}")
+        parts.append(f"slots {listed(cause.slots)}{f', … ({count(cause.count or 0)} in all)' if many else ''}")
     return ", ".join(parts)
 
 
 def operations_table(run: Run) -> str:
-    """What the engine did just before the first fault, and the event that caused it."""
+    """What the engine did just before the worst fault, and the event that caused it."""
     if not run.outcome.verdicts:
         return ""
-    began = run.outcome.verdicts[0].began
+    began = worst_verdict(run.outcome.verdicts).began
     events = events_at(run.folder, range(max(1, began - _BEFORE), began + 1))
     if not events:
         return "<h4>Last operations before the cause</h4><p>No event log was written.</p>"

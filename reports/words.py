@@ -59,7 +59,7 @@ def sentence(outcome: Outcome) -> str:
             f"clean: the books balance and nothing is lost, in all {count(outcome.events)} events"
             f" ({count(outcome.checks)} audits)."
         )
-    first = _worst(outcome.verdicts)
+    first = worst_verdict(outcome.verdicts)
     what = _whose(first) or meaning(first.verdict)
     text = f"{_opening(first)}{_iteration(first)}"
     text += f": {what}." if what else "."
@@ -80,7 +80,7 @@ def briefly(runs: Sequence[Run]) -> list[tuple[str, str]]:
     kinds: dict[str, list[Run]] = {}
     for run in runs:
         verdicts = run.outcome.verdicts
-        kinds.setdefault(_worst(verdicts).verdict if verdicts else short_verdict(run.outcome), []).append(run)
+        kinds.setdefault(worst_verdict(verdicts).verdict if verdicts else short_verdict(run.outcome), []).append(run)
     found = []
     for kind, (first, *others) in kinds.items():
         names = ", ".join(run.variant for run in others)
@@ -89,13 +89,13 @@ def briefly(runs: Sequence[Run]) -> list[tuple[str, str]]:
     return found
 
 
-def _worst(verdicts: Sequence[Verdict]) -> Verdict:
+def worst_verdict(verdicts: Sequence[Verdict]) -> Verdict:
     """The worst verdict, the first of those that are equally bad."""
     return max(verdicts, key=lambda verdict: badness(verdict.verdict))
 
 
 def _in_brief(outcome: Outcome) -> str:
-    verdict = _worst(outcome.verdicts)
+    verdict = worst_verdict(outcome.verdicts)
     what = _whose(verdict) or (verdict.cause.what if verdict.cause else meaning(verdict.verdict))
     more = len(outcome.verdicts) - 1
     return f"{_opening(verdict)}: {what}" + (f" ({count(more)} more verdict{'s' if more > 1 else ''})" if more else "")
@@ -135,7 +135,7 @@ def _whose(verdict: Verdict) -> str:
         return ""
     one = len(cause.slots) == 1 and (cause.count or 1) == 1
     unit = {"mamba": "state", "rows": "row"}.get(verdict.pool, "slot")
-    named = f"{unit}{'' if one else 's'} {_listed(cause.slots)}"
+    named = f"{unit}{'' if one else 's'} {listed(cause.slots)}"
     if cause.count is not None and cause.count > len(cause.slots):
         named += f" and {count(cause.count - len(cause.slots))} more"
     if verdict.size < 0:
@@ -143,7 +143,7 @@ def _whose(verdict: Verdict) -> str:
     return f"{named} {'is' if one else 'are'} free twice or in two hands"
 
 
-def _listed(slots: Sequence[int]) -> str:
+def listed(slots: Sequence[int]) -> str:
     """Slots, neighbours as a range."""
     words = [str(first) if many == 1 else f"{first}–{first + many - 1}" for first, many in runs(slots)]
     return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"

@@ -101,6 +101,14 @@ def test_the_lost_slot_is_named_by_no_row_from_the_cause_on(out, seen):
     assert "slot 26: position 25 of row 1" in shown(section)["text"]
 
 
+def test_neighbours_of_the_cause_are_told_as_one(tmp_path, seen):
+    page = seen.open(run(tmp_path, SCENARIOS / "pr22862-retry-in-flight.yaml") / "report.html")
+    section = page.query_selector("section.stepper")
+    assert "slots 25–26: named by none of these rows" in shown(section)["text"]
+    section.query_selector("button:first-of-type").click()
+    assert "slots 25–26: positions 24–25 of row " in shown(section)["text"]
+
+
 def test_nothing_is_said_on_the_console_and_nobody_is_asked(out, seen):
     page = seen.open(out / "report.html")
     for button in page.query_selector_all("section.stepper button:not(:disabled)"):

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sim.engines.select import Choice
     from sim.replay import Changes
     from sim.result import LeftOut, Result
+    from sim.scenario.model import Until
 
 
 def run(args: Namespace) -> int:
@@ -43,8 +44,8 @@ def run(args: Namespace) -> int:
     progress = Progress(sys.stderr, quiet=args.quiet)
     results: list[Result] = []
 
-    def watch(what: str, number: int, of: int) -> Callable[[int, float], None] | None:
-        return progress.watch(what, done=number, of=of)
+    def watch(what: str, number: int, of: int, until: Until) -> Callable[[int, float], None] | None:
+        return progress.watch(what, done=number, of=of, until=until)
 
     left_out: list[LeftOut] = []
     try:

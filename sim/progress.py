@@ -6,9 +6,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from time import monotonic
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from sim.paint import width_of
+
+if TYPE_CHECKING:
+    from sim.scenario.model import Until
 
 _PERIOD = 0.1
 _PATIENCE = 2.0
@@ -26,8 +29,13 @@ class Progress:
         self._written = False
         self._begun = monotonic() if self._on else 0.0
 
-    def watch(self, what: str, *, done: int = 0, of: int = 1) -> Callable[[int, float], None] | None:
-        """What a run calls with its event number and simulated time; it is one of several, and so many are done."""
+    def watch(
+        self, what: str, *, done: int = 0, of: int = 1, until: Until | None = None
+    ) -> Callable[[int, float], None] | None:
+        """What a run calls with its event number and simulated time.
+
+        It is one of several, and so many are done; `until`: when it is to end, if that is known.
+        """
         if not self._on:
             return None
         start = last = monotonic()
@@ -38,7 +46,9 @@ class Progress:
             if now - last >= _PERIOD and now - self._begun >= _PATIENCE:
                 last = now
                 rate = event / (now - start)
-                bar = f"{_bar(done / of)} {done + 1}/{of} " if of > 1 else ""
+                part = _part(until, event, time)
+                bar = f"{_bar((done + part) / of)} " if of > 1 or part else ""
+                bar += f"{done + 1}/{of} " if of > 1 else ""
                 told = f": {event:,} events, {time:.1f} s simulated, {rate:,.0f} events/s" if event else ""
                 self.show(f"{bar}{what}{told}")
 
@@ -57,6 +67,14 @@ class Progress:
             self._stream.write("\r\x1b[2K")
             self._stream.flush()
             self._written = False
+
+
+def _part(until: Until | None, event: int, time: float) -> float:
+    """How much of a run is done, as far as that can be told."""
+    if until is None:
+        return 0.0
+    parts = (time / until.time if until.time else 0.0, event / until.iterations if until.iterations else 0.0)
+    return min(1.0, max(parts))
 
 
 def _bar(share: float) -> str:

@@ -17,7 +17,7 @@ from sim.record import folder_of, prepare, write_whole
 from sim.result import LeftOut, Result
 from sim.scenario import ScenarioError, load
 from sim.scenario.errors import choose
-from sim.scenario.model import Point, Scenario, Variant
+from sim.scenario.model import Point, Scenario, Until, Variant
 from sim.setup import Identity, Stage, card_memory
 
 Notice = Callable[[int, float], None]
@@ -77,12 +77,12 @@ def load_all(paths: Iterable[Path], memory: int | None = None) -> list[Scenario]
 def run_paths(
     paths: Iterable[Path],
     options: Options,
-    notice: Callable[[str, int, int], Notice | None] | None = None,
+    notice: Callable[[str, int, int, Until], Notice | None] | None = None,
     engines: Engines | None = None,
     left_out: Callable[[LeftOut], None] | None = None,
     broken: Callable[[Result], None] | None = None,
 ) -> Iterator[tuple[Scenario, Result]]:
-    """Run every variant of every scenario; `notice(name, number, how many)` gives what watches one run.
+    """Run every variant of every scenario; `notice(name, number, how many, until)` gives what watches one run.
 
     Variants that the engine cannot run are told to `left_out`, what a run has come to that is broken off to `broken`.
     Nothing is written before all is known to be right.
@@ -104,7 +104,7 @@ def run_paths(
             if left_out is not None:
                 left_out(LeftOut(scenario=scenario.name, variant=variant.name, reason=reason))
             continue
-        watch = notice(f"{scenario.name} {variant.name}", number, len(plan)) if notice is not None else None
+        watch = None if notice is None else notice(f"{scenario.name} {variant.name}", number, len(plan), variant.until)
         yield scenario, run_variant(scenario, variant, options, watch, engines, broken)
 
 

@@ -5,6 +5,7 @@ import io
 import pytest
 
 from sim.progress import Progress
+from sim.scenario.model import Until
 
 
 class Terminal(io.StringIO):
@@ -42,6 +43,19 @@ def test_of_many_runs_a_bar_says_how_many_are_done(clock):
     terminal = Terminal()
     Progress(terminal).watch("retract before", done=18, of=72)(0, 0.0)
     assert terminal.getvalue() == "\r\x1b[2K[#####...............] 19/72 retract before"
+
+
+@pytest.mark.parametrize("until", [Until(time=40.0), Until(iterations=16)])
+def test_of_a_run_that_has_an_end_the_bar_says_how_near_it_is(clock, until):
+    clock(0.0, 0.0, 4.0, 8.0)
+    terminal = Terminal()
+    notice = Progress(terminal).watch("soak", until=until)
+    notice(4, 10.0)
+    notice(32, 80.0)
+    assert terminal.getvalue() == (
+        "\r\x1b[2K[#####...............] soak: 4 events, 10.0 s simulated, 1 events/s"
+        "\r\x1b[2K[####################] soak: 32 events, 80.0 s simulated, 4 events/s"
+    )
 
 
 @pytest.mark.parametrize(("stream", "quiet"), [(io.StringIO(), False), (Terminal(), True)])

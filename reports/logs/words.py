@@ -10,6 +10,7 @@ from reports.logs.diagnosis import Finding, Near
 from reports.logs.drift import Drift, Moved, per_unit
 from reports.logs.gather import Log
 from reports.numbers import count, plural, rate, several, signed
+from sim.scenario.errors import printable
 
 
 def moment(time: float) -> str:
@@ -50,7 +51,7 @@ def clean(log: Log) -> str:
 def sentences(finding: Finding) -> Iterator[str]:
     """All that is known of it, one fact each."""
     if finding.verdict == "crash":
-        yield f"raised: {finding.what}"
+        yield f"raised: {printable(finding.what)}"
     else:
         yield f"{finding.what}{'' if finding.sure else ' (suspected)'}"
         yield _when(finding)

@@ -31,6 +31,8 @@ class _Head:
     rank: str
     kind: Kind | None
     raised: bool = False
+    crash: Raised | None = None
+    """What its traceback is of."""
 
 
 @dataclass
@@ -184,7 +186,8 @@ class Log:
         kind, raised_there = opened
         in_crash = self._head is not None and self._head.raised and not record.stamped
         name = self._head.rank if self._head is not None and not record.stamped else record.rank
-        self._head = _Head(name if in_crash else self._whose(record, name), kind, in_crash or raised_there)
+        crash = self._head.crash if self._head is not None and in_crash else None
+        self._head = _Head(name if in_crash else self._whose(record, name), kind, in_crash or raised_there, crash)
         return True
 
     def _figures(self, record: Record) -> None:
@@ -280,16 +283,16 @@ class Log:
         if rank is None:
             return
         self.known += 1
-        rank.crash = rank.crash or Raised(record.line, rank.now, what, record.line if what else 0)
-        self._head = _Head(rank.name, None, True)
+        crash = Raised(record.line, rank.now, what, record.line if what else 0)
+        rank.crash = rank.crash or crash
+        self._head = _Head(rank.name, None, True, crash)
 
     def _exception(self, record: Record) -> None:
         """The line of an exception in an open traceback; of several in a row the last one is what ended it."""
-        if record.stamped or self._head is None or not self._head.raised:
+        if record.stamped or self._head is None or self._head.crash is None:
             return
-        crash, what = self.ranks[self._head.rank].crash, messages.raised(record.text)
-        if crash is not None and what is not None:
-            crash.what, crash.what_line = what, record.line
+        if (what := messages.raised(record.text)) is not None:
+            self._head.crash.what, self._head.crash.what_line = what, record.line
 
 
 def _natural(name: str) -> list[tuple[int, str]]:

@@ -91,6 +91,20 @@ def test_a_crash_has_its_exception(read):
     assert finding.line == 5
 
 
+@pytest.mark.parametrize("between", ["", decode(2), decode(2, "TP1")])
+def test_of_two_crashes_of_a_rank_the_first_is_told(read, between):
+    log = decode(1) + crash(2, "RuntimeError: the cause") + between + crash(3, f"ValueError: {SAID}")
+    found = next(f for f in read(log).findings if f.verdict == "crash")
+    assert (found.what, found.line, found.time % 60) == ("RuntimeError: the cause", 5, 2)
+    assert [f.size for f in read(log).findings if f.verdict == "leak"] == [-3]
+
+
+def test_of_a_chain_in_one_traceback_the_last_exception_is_told(read):
+    chain = "KeyError: 1\n\nDuring handling of the above exception, another exception occurred:\n\nValueError: the end"
+    (finding,) = read(decode(1) + crash(2, chain) + crash(3, "OSError: later")).findings
+    assert (finding.what, finding.line) == ("ValueError: the end", 9)
+
+
 def test_a_crash_whose_words_are_lost(read):
     text = "Received sigquit from a child process. It usually means the child failed."
     finding = read(decode(1) + stamp(2) + text + "\n").findings[0]

@@ -62,13 +62,12 @@ class Log:
         """All of it."""
         records = Records()
         for line in lines:
-            if not line.cut and self._batch_again(line.text, records):
-                continue
-            if messages.answered(line.text):
-                self.answered += 1
-                continue
-            for record in records.of(line):
-                self.record(record)
+            for part in records.unpacked(line):
+                if messages.answered(part.text):
+                    self.answered += 1
+                elif part.cut or not self._batch_again(part.text, records):
+                    for record in records.of(part):
+                        self.record(record)
         for rank in self.ranks.values():
             rank.settle()
 

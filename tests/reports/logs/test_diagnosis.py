@@ -141,9 +141,42 @@ def test_the_lines_of_several_pools_belong_to_their_first_line(told):
     assert [found[:3] for found in told(log)] == [("leak", "full", -2)]
 
 
-def test_lines_that_a_collector_has_packed_in_json(told):
-    packed = "".join(json.dumps({"log": record, "stream": "stderr"}) + "\n" for record in leaking())
-    assert told(packed) == told("".join(leaking()))
+def packed(record, **beside):
+    return json.dumps({"log": record, "stream": "stderr"} | beside) + "\n"
+
+
+PACKED = {
+    "without a time": packed,
+    "with a time": lambda record: packed(record, time="2026-01-01T00:00:00.123456789Z"),
+    "without the end of the line": lambda record: packed(record.rstrip("\n")),
+    "in colour": lambda record: packed(f"\x1b[32m{record}\x1b[0m"),
+    "twice": lambda record: packed(packed(record)),
+}
+
+
+@pytest.mark.parametrize("pack", PACKED.values(), ids=PACKED)
+@pytest.mark.parametrize("before", ["", stamp(4)], ids=["bare", "stamped"])
+def test_lines_that_a_collector_has_packed_in_json_say_the_same(read, pack, before):
+    answer = f'{before}INFO:     127.0.0.1:1 - "POST /generate HTTP/1.1" 200 OK\n'
+    end = crash(200, "RuntimeError: x", "TP0").splitlines(keepends=True)
+    lines = [line for record in leaking("TP0") for line in (record, answer)] + end
+    plain, wrapped = read("".join(lines)), read("".join(pack(line) for line in lines))
+    assert plain.findings == wrapped.findings
+    assert plain.log.answered == wrapped.log.answered == len(leaking())
+    assert [f.verdict for f in plain.findings] == ["leak", "crash"]
+
+
+def test_several_lines_in_one_message_say_the_same(read):
+    answer = 'INFO:     127.0.0.1:1 - "POST /generate HTTP/1.1" 200 OK\n'
+    records = [record + answer for record in leaking()]
+    result = read("".join(packed(record) for record in records))
+    assert diagnosis(result) == diagnosis(read("".join(records)))
+    assert result.log.answered == len(records)
+
+
+def test_a_request_that_quotes_an_answer_is_none(read):
+    request = {"event": "request.received", "text": 'of "POST /generate HTTP/1.1" 200 OK'}
+    assert read(decode(1) + json.dumps(request) + "\n").log.answered == 0
 
 
 LEAK_LINE = idle(9, -3, "TP0").rstrip()

@@ -54,6 +54,31 @@ def test_a_drift_is_told_in_whole_slots(slope, words):
     assert f"{words} (a line through 9 checks explains 100\u202f% of it)" in said
 
 
+def by_time(retracts):
+    """A token for each ten seconds; in that time two or three requests, and as many times a retract."""
+    records = [begun(0)]
+    for step in range(24):
+        at = 10 * step
+        many = 2 + step % 2
+        retract = f"{stamp(at + 1)}KV cache pool is full. Retract requests. #retracted_reqs: {retracts}, #new_tokens\n"
+        records += [prefill(at)] * many + [retract] * many + [idle(at + 5, -step - 1)]
+    return "".join(records)
+
+
+@pytest.mark.parametrize("retracts", [1, 3])
+def test_what_time_explains_as_well_has_no_count_for_a_cause(read, retracts):
+    said = told(read(by_time(retracts)))
+    assert "drift: −6 a minute, it grows steadily: time and 3 counts fit alike, so none is named as its cause" in said
+    assert "for every" not in said
+
+
+def test_a_fraction_that_time_does_not_explain_is_named(read):
+    records = [begun(0)]
+    for step in range(24):
+        records += [prefill(step * step)] * 3 + [idle(step * step + 1, -step - 1)]
+    assert "−1 for every 3 admitted requests" in told(read("".join(records)))
+
+
 def test_of_one_check_it_is_said_in_the_singular(read):
     assert clean(read("".join(sound(turns=1))).log) == "1 check with figures, none of them off"
     assert "(1 check off)" in told(read(prefill(0) + idle(1, -2)))

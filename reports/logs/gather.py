@@ -26,13 +26,12 @@ UNKNOWN = "rank ?"
 
 @dataclass(slots=True)
 class _Head:
-    """Whose text the next lines without a stamp go on with."""
+    """Whose text the next lines without a stamp go on with, and the crash whose traceback they are of."""
 
     rank: str
     kind: Kind | None
     raised: bool = False
     crash: Raised | None = None
-    """What its traceback is of."""
 
 
 @dataclass
@@ -62,10 +61,12 @@ class Log:
         """All of it."""
         records = Records()
         for line in lines:
+            if not line.cut and self._batch_again(line.text, records):
+                continue
             for part in records.unpacked(line):
                 if messages.answered(part.text):
                     self.answered += 1
-                elif part.cut or not self._batch_again(part.text, records):
+                elif part is line or part.cut or not self._batch_again(part.text, records):
                     for record in records.of(part):
                         self.record(record)
         for rank in self.ranks.values():
@@ -288,10 +289,9 @@ class Log:
 
     def _exception(self, record: Record) -> None:
         """The line of an exception in an open traceback; of several in a row the last one is what ended it."""
-        if record.stamped or self._head is None or self._head.crash is None:
-            return
-        if (what := messages.raised(record.text)) is not None:
-            self._head.crash.what, self._head.crash.what_line = what, record.line
+        crash = None if record.stamped or self._head is None else self._head.crash
+        if crash is not None and (what := messages.raised(record.text)) is not None:
+            crash.what, crash.what_line = what, record.line
 
 
 def _natural(name: str) -> list[tuple[int, str]]:

@@ -12,6 +12,8 @@ UNITS = (RETRACTED, ABORTED, RELEASED, FINISHED, ANSWERED, ADMITTED, PREFILLS, D
 """Of units that explain a drift alike, the first is named."""
 _STRAIGHT = 0.95
 _WHOLE = 0.02
+_ALIKE = 0.03
+"""Lines that explain a drift up to this share alike are told apart by nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,14 +48,31 @@ def drifts(book: Book) -> tuple[Drift, ...]:
 
 def per_unit(found: tuple[Drift, ...]) -> Drift | None:
     """The unit that explains it, if one does."""
+    return None if alike(found) else _best(found)
+
+
+def alike(found: tuple[Drift, ...]) -> tuple[Drift, ...]:
+    """The counts that explain a steady growth as well as time does, where the best of them is no whole number."""
+    best = _best(found)
+    if best is None or not _odd(best):
+        return ()
+    fit = [drift for drift in found if drift.straightness >= best.straightness - _ALIKE]
+    return tuple(d for d in fit if d.unit != MINUTE) if any(d.unit == MINUTE for d in fit) else ()
+
+
+def _best(found: tuple[Drift, ...]) -> Drift | None:
     best = next((drift for drift in found if drift.unit != MINUTE), None)
     return best if best is not None and best.slope and best.straightness >= _STRAIGHT and best.points > 2 else None
 
 
+def _odd(drift: Drift) -> bool:
+    """Whether it is no whole number for each unit."""
+    return abs(drift.slope - round(drift.slope)) > _WHOLE or not round(drift.slope)
+
+
 def _rank(drift: Drift) -> tuple[float, bool, int]:
     """The straightest line first; of those the one with a whole number for each unit."""
-    odd = abs(drift.slope - round(drift.slope)) > _WHOLE or not round(drift.slope)
-    return -round(drift.straightness, 2), odd, UNITS.index(drift.unit)
+    return -round(drift.straightness, 2), _odd(drift), UNITS.index(drift.unit)
 
 
 def moved(book: Book) -> Moved | None:

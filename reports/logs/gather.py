@@ -26,11 +26,12 @@ UNKNOWN = "rank ?"
 
 @dataclass(slots=True)
 class _Head:
-    """Whose text the next lines without a stamp go on with."""
+    """Whose text the next lines without a stamp go on with, and the crash whose traceback they are of."""
 
     rank: str
     kind: Kind | None
     raised: bool = False
+    crash: Raised | None = None
 
 
 @dataclass
@@ -62,11 +63,12 @@ class Log:
         for line in lines:
             if not line.cut and self._batch_again(line.text, records):
                 continue
-            if messages.answered(line.text):
-                self.answered += 1
-                continue
-            for record in records.of(line):
-                self.record(record)
+            for part in records.unpacked(line):
+                if messages.answered(part.text):
+                    self.answered += 1
+                elif part is line or part.cut or not self._batch_again(part.text, records):
+                    for record in records.of(part):
+                        self.record(record)
         for rank in self.ranks.values():
             rank.settle()
 
@@ -184,7 +186,8 @@ class Log:
         kind, raised_there = opened
         in_crash = self._head is not None and self._head.raised and not record.stamped
         name = self._head.rank if self._head is not None and not record.stamped else record.rank
-        self._head = _Head(name if in_crash else self._whose(record, name), kind, in_crash or raised_there)
+        crash = self._head.crash if self._head is not None and in_crash else None
+        self._head = _Head(name if in_crash else self._whose(record, name), kind, in_crash or raised_there, crash)
         return True
 
     def _figures(self, record: Record) -> None:
@@ -280,15 +283,14 @@ class Log:
         if rank is None:
             return
         self.known += 1
-        rank.crash = rank.crash or Raised(record.line, rank.now, what, record.line if what else 0)
-        self._head = _Head(rank.name, None, True)
+        crash = Raised(record.line, rank.now, what, record.line if what else 0)
+        rank.crash = rank.crash or crash
+        self._head = _Head(rank.name, None, True, crash)
 
     def _exception(self, record: Record) -> None:
         """The line of an exception in an open traceback; of several in a row the last one is what ended it."""
-        if record.stamped or self._head is None or not self._head.raised:
-            return
-        crash, what = self.ranks[self._head.rank].crash, messages.raised(record.text)
-        if crash is not None and what is not None:
+        crash = None if record.stamped or self._head is None else self._head.crash
+        if crash is not None and (what := messages.raised(record.text)) is not None:
             crash.what, crash.what_line = what, record.line
 
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from reports.errors import ReportError
+from sim.scenario.errors import printable
 
 BLOCK = 1 << 20
 _PIECE = 1 << 12
@@ -33,7 +34,7 @@ class Source:
     @property
     def name(self) -> str:
         """How messages call it."""
-        return "<stdin>" if str(self.path) == "-" else str(self.path)
+        return "<stdin>" if str(self.path) == "-" else printable(str(self.path))
 
     def blocks(self) -> Iterator[bytes]:
         """Its text, in blocks of at most a few megabytes, none of them empty."""

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from functools import lru_cache
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
@@ -41,31 +42,37 @@ class Record(NamedTuple):
 
 
 class Records:
-    """Takes lines apart; remembers the last minute that it has read, and the names of the ranks."""
+    """Takes lines apart; remembers the names of the ranks."""
 
     def __init__(self) -> None:
-        self._minute = b""
-        self._seconds = 0.0
         self._ranks: dict[bytes, str] = {}
         self._own = False
         """Whether the log has stamps of the release's loggers."""
 
+    def unpacked(self, line: Line, depth: int = 0) -> list[Line]:
+        """The lines that a collector packed in it, without colours; itself where none did."""
+        text = _COLOUR.sub(b"", line.text) if b"\x1b" in line.text else line.text
+        read = None if line.cut or depth >= _DEEPEST or not text.lstrip().startswith(b"{") else _packed(text)
+        if read is None:
+            return [line if text is line.text else line._replace(text=text)]
+        message, when = read
+        first, *more = message.removesuffix(b"\n").split(b"\n")
+        time = None if STAMP.match(first) else self._json_time(when)
+        parts = [Line(line.number, first, time=line.time if time is None else time)]
+        parts += [Line(line.number, part) for part in more]
+        return [inner for part in parts for inner in self.unpacked(part, depth + 1)]
+
     def of(self, line: Line) -> Iterable[Record]:
-        """The records of a line."""
+        """The records of a line that is not packed."""
         text = line.text
-        if b"\x1b" in text:
-            text = _COLOUR.sub(b"", text)
         stamp = STAMP.match(text)
         if stamp is not None and text.find(b"[2", stamp.end()) < 0:
             # Nearly every line is one record.
             return (self._stamped(line, text, stamp, len(text), line.cut),)
-        return self._of(line, text, 0)
+        return self._of(line)
 
-    def _of(self, line: Line, text: bytes, depth: int) -> Iterator[Record]:
-        packed = None if line.cut or depth >= _DEEPEST or not text.lstrip().startswith(b"{") else _packed(text)
-        if packed is not None:
-            yield from self._unpacked(line, *packed, depth + 1)
-            return
+    def _of(self, line: Line) -> Iterator[Record]:
+        text = line.text
         stamps = list(STAMP.finditer(text))
         head = text[: stamps[0].start()] if stamps else text
         if head.startswith(_REQUESTS):
@@ -79,16 +86,6 @@ class Records:
             if last:
                 return
 
-    def _unpacked(self, line: Line, message: bytes, time: float | None, depth: int) -> Iterator[Record]:
-        """The records of a message that was packed in JSON at that time."""
-        for number, part in enumerate(message.split(b"\n")):
-            for record in self._of(Line(line.number, part), part, depth):
-                if record.stamped or number:
-                    yield record
-                else:
-                    begins = time is not None and not self._own
-                    yield record._replace(time=record.time or time, stamped=begins)
-
     def _stamped(self, line: Line, text: bytes, stamp: re.Match[bytes], end: int, cut: bool) -> Record:
         """What follows a stamp."""
         self._own = True
@@ -97,18 +94,28 @@ class Records:
 
     def _unstamped(self, line: Line, text: bytes, cut: bool) -> Record:
         stamp = _BARE.search(text[:200])
-        return Record(line.number, _decoded(text), self.time(stamp) if stamp else None, "", False, cut)
+        time = (self.time(stamp) if stamp else None) or line.time
+        begins = line.time is not None and not self._own
+        return Record(line.number, _decoded(text), time, "", begins, cut)
 
     def time(self, stamp: re.Match[bytes]) -> float | None:
         """When, in seconds; None where there is no such minute."""
-        minute = stamp[1]
-        if minute != self._minute:
-            seconds = _seconds(minute)
-            if seconds is None:
-                return None
-            self._minute, self._seconds = minute, seconds
+        seconds = _seconds(stamp[1])
+        if seconds is None:
+            return None
         part = stamp[3]
-        return self._seconds + int(stamp[2]) + (int(part) / 10 ** len(part) if part else 0.0)
+        return seconds + int(stamp[2]) + (int(part) / 10 ** len(part) if part else 0.0)
+
+    def _json_time(self, read: dict[str, Any]) -> float | None:
+        for key in _TIMES:
+            value = read.get(key)
+            if isinstance(value, str):
+                stamp = _BARE.match(value.encode("ascii", "replace"))
+                if stamp is not None and (seconds := self.time(stamp)) is not None:
+                    return seconds
+            elif isinstance(value, (int, float)) and not isinstance(value, bool) and 1e9 <= value < 1e10:
+                return float(value)
+        return None
 
     def rank(self, label: bytes) -> str:
         """Whose name stands in a stamp."""
@@ -127,6 +134,7 @@ def _decoded(text: bytes) -> str:
     return text.decode("utf-8", "replace")
 
 
+@lru_cache(maxsize=16)
 def _seconds(minute: bytes) -> float | None:
     try:
         moment = datetime.fromisoformat(minute.decode()).replace(tzinfo=UTC)
@@ -135,8 +143,8 @@ def _seconds(minute: bytes) -> float | None:
     return moment.timestamp()
 
 
-def _packed(text: bytes) -> tuple[bytes, float | None] | None:
-    """What a JSON object says, and when: nothing where it is a request; None if it is none that holds a message."""
+def _packed(text: bytes) -> tuple[bytes, dict[str, Any]] | None:
+    """What a JSON object says, and the object: nothing where it is a request; None if it is none with a message."""
     try:
         read: Any = json.loads(text)
     except (ValueError, RecursionError):
@@ -144,21 +152,8 @@ def _packed(text: bytes) -> tuple[bytes, float | None] | None:
     if not isinstance(read, dict):
         return None
     if str(read.get("event")).startswith("request."):
-        return b"", None
+        return b"", {}
     message = next((read[key] for key in _TEXTS if isinstance(read.get(key), str)), None)
     if message is None:
         return None
-    return message.encode("utf-8", "replace"), _json_time(read)
-
-
-def _json_time(read: dict[str, Any]) -> float | None:
-    for key in _TIMES:
-        value = read.get(key)
-        if isinstance(value, str):
-            found = _BARE.match(value.encode("ascii", "replace"))
-            seconds = _seconds(found[1]) if found else None
-            if found and seconds is not None:
-                return seconds + int(found[2])
-        elif isinstance(value, (int, float)) and not isinstance(value, bool) and 1e9 <= value < 1e10:
-            return float(value)
-    return None
+    return message.encode("utf-8", "replace"), read

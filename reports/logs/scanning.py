@@ -20,11 +20,12 @@ _TEXT = bytes(code for code in range(256) if code not in _CONTROL)
 
 
 class Line(NamedTuple):
-    """A line that may say something; `cut` where its end is missing."""
+    """A line that may say something; `cut` where its end is missing, `time` where a collector packed it then."""
 
     number: int
     text: bytes
     cut: bool = False
+    time: float | None = None
 
 
 class Scanner:

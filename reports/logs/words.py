@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 
 from reports.logs.book import MINUTE
 from reports.logs.diagnosis import Finding, Near
-from reports.logs.drift import Drift, Moved, per_unit
+from reports.logs.drift import Drift, Moved, alike, per_unit
 from reports.logs.gather import Log
 from reports.numbers import count, plural, rate, several, signed
+from sim.scenario.errors import printable
 
 
 def moment(time: float) -> str:
@@ -50,7 +51,7 @@ def clean(log: Log) -> str:
 def sentences(finding: Finding) -> Iterator[str]:
     """All that is known of it, one fact each."""
     if finding.verdict == "crash":
-        yield f"raised: {finding.what}"
+        yield f"raised: {printable(finding.what)}"
     else:
         yield f"{finding.what}{'' if finding.sure else ' (suspected)'}"
         yield _when(finding)
@@ -86,6 +87,9 @@ def drift_words(found: tuple[Drift, ...]) -> str:
             f"{_per(unit)} (a line through {several(unit.points, 'check')} explains "
             f"{100 * unit.straightness:.0f}\u202f% of it)"
         )
+    elif same := alike(found):
+        counts = several(len(same), "count")
+        parts.append(f"it grows steadily: time and {counts} fit alike, so none is named as its cause")
     elif any(drift.points > 2 for drift in found):
         parts.append("no count in the log explains it")
     return f"drift: {', '.join(parts)}" if parts else "drift: not from one moment"

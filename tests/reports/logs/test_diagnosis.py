@@ -91,6 +91,20 @@ def test_a_crash_has_its_exception(read):
     assert finding.line == 5
 
 
+@pytest.mark.parametrize("between", ["", decode(2), decode(2, "TP1")])
+def test_of_two_crashes_of_a_rank_the_first_is_told(read, between):
+    log = decode(1) + crash(2, "RuntimeError: the cause") + between + crash(3, f"ValueError: {SAID}")
+    found = next(f for f in read(log).findings if f.verdict == "crash")
+    assert (found.what, found.line, found.time % 60) == ("RuntimeError: the cause", 5, 2)
+    assert [f.size for f in read(log).findings if f.verdict == "leak"] == [-3]
+
+
+def test_of_a_chain_in_one_traceback_the_last_exception_is_told(read):
+    chain = "KeyError: 1\n\nDuring handling of the above exception, another exception occurred:\n\nValueError: the end"
+    (finding,) = read(decode(1) + crash(2, chain) + crash(3, "OSError: later")).findings
+    assert (finding.what, finding.line) == ("ValueError: the end", 9)
+
+
 def test_a_crash_whose_words_are_lost(read):
     text = "Received sigquit from a child process. It usually means the child failed."
     finding = read(decode(1) + stamp(2) + text + "\n").findings[0]
@@ -127,9 +141,42 @@ def test_the_lines_of_several_pools_belong_to_their_first_line(told):
     assert [found[:3] for found in told(log)] == [("leak", "full", -2)]
 
 
-def test_lines_that_a_collector_has_packed_in_json(told):
-    packed = "".join(json.dumps({"log": record, "stream": "stderr"}) + "\n" for record in leaking())
-    assert told(packed) == told("".join(leaking()))
+def packed(record, **beside):
+    return json.dumps({"log": record, "stream": "stderr"} | beside) + "\n"
+
+
+PACKED = {
+    "without a time": packed,
+    "with a time": lambda record: packed(record, time="2026-01-01T00:00:00.123456789Z"),
+    "without the end of the line": lambda record: packed(record.rstrip("\n")),
+    "in colour": lambda record: packed(f"\x1b[32m{record}\x1b[0m"),
+    "twice": lambda record: packed(packed(record)),
+}
+
+
+@pytest.mark.parametrize("pack", PACKED.values(), ids=PACKED)
+@pytest.mark.parametrize("before", ["", stamp(4)], ids=["bare", "stamped"])
+def test_lines_that_a_collector_has_packed_in_json_say_the_same(read, pack, before):
+    answer = f'{before}INFO:     127.0.0.1:1 - "POST /generate HTTP/1.1" 200 OK\n'
+    end = crash(200, "RuntimeError: x", "TP0").splitlines(keepends=True)
+    lines = [line for record in leaking("TP0") for line in (record, answer)] + end
+    plain, wrapped = read("".join(lines)), read("".join(pack(line) for line in lines))
+    assert plain.findings == wrapped.findings
+    assert plain.log.answered == wrapped.log.answered == len(leaking())
+    assert [f.verdict for f in plain.findings] == ["leak", "crash"]
+
+
+def test_several_lines_in_one_message_say_the_same(read):
+    answer = 'INFO:     127.0.0.1:1 - "POST /generate HTTP/1.1" 200 OK\n'
+    records = [record + answer for record in leaking()]
+    result = read("".join(packed(record) for record in records))
+    assert diagnosis(result) == diagnosis(read("".join(records)))
+    assert result.log.answered == len(records)
+
+
+def test_a_request_that_quotes_an_answer_is_none(read):
+    request = {"event": "request.received", "text": 'of "POST /generate HTTP/1.1" 200 OK'}
+    assert read(decode(1) + json.dumps(request) + "\n").log.answered == 0
 
 
 LEAK_LINE = idle(9, -3, "TP0").rstrip()

@@ -27,14 +27,14 @@ def build(paths: Sequence[Path], out: Path | None = None, jobs: int = 1) -> Path
 
 
 def check_events(folder: Path, say: Callable[[str], None]) -> None:
-    """Whether events.jsonl can be read; of an interrupted run as far as it goes."""
-    from reports.lines import read_lines
+    """Hold every line of events.jsonl to the rules; of an interrupted run as far as it goes."""
+    from reports.events import read_events
 
     path = folder / "events.jsonl"
     if not path.is_file():
         say(f"{folder}: there is no events.jsonl; shown without the operations")
         return
-    for _ in read_lines(path, say):
+    for _ in read_events(path, say)[1]:
         pass
 
 

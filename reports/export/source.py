@@ -9,7 +9,7 @@ from typing import Any
 
 from reports.damage import damage
 from reports.data import Outcome, Verdict, read_meta, read_outcome
-from reports.export.events import Event, read_events
+from reports.events import Event, read_events
 from reports.find import folders
 from reports.lines import TIME, Say
 from reports.states import Change, read_changes

@@ -212,3 +212,24 @@ def interrupted(folder):
         raise KeyboardInterrupt
 
     list(run_paths([TAIL], Options(out=folder.parents[1], variant="before"), lambda *_: stop))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("t", "NaN", "t is NaN and must be seconds from 0 on"),
+        ("event", "1e999", "event is Infinity and must be a whole number"),
+        ("full", '["x",2]', 'full is ["x", 2] and must be a list of five whole numbers'),
+    ],
+)
+@pytest.mark.parametrize("command", ["report", "export"])
+def test_a_damaged_value_is_one_line(before, kvledger, command, key, value, said):  # noqa: F811
+    events = before / "events.jsonl"
+    lines = events.read_text().splitlines(keepends=True)
+    was = json.dumps(json.loads(lines[9])[key], separators=(",", ":"))
+    lines[9] = lines[9].replace(f'"{key}":{was}', f'"{key}":{value}')
+    column = lines[9].index(f'"{key}"') + 1
+    events.write_text("".join(lines))
+    status, out, err = kvledger(command, before, *(("--to", "csv") if command == "export" else ()))
+    assert (status, out) == (2, "")
+    assert err == f"{events}:10:{column}: {said}; run the scenario again with --out\n"

@@ -26,15 +26,15 @@ def build(paths: Sequence[Path], out: Path | None = None, jobs: int = 1) -> Path
     return write(paths, out, jobs)
 
 
-def check_events(folder: Path, say: Callable[[str], None]) -> None:
-    """Hold every line of events.jsonl to the rules; of an interrupted run as far as it goes."""
+def check_events(folder: Path, of: int, say: Callable[[str], None]) -> None:
+    """Hold every line of events.jsonl to the rules; as far as it goes, where there are less than `of`."""
     from reports.events import read_events
 
     path = folder / "events.jsonl"
     if not path.is_file():
         say(f"{folder}: there is no events.jsonl; shown without the operations")
         return
-    for _ in read_events(path, say)[1]:
+    for _ in read_events(path, say, of)[1]:
         pass
 
 

@@ -25,7 +25,7 @@ def report(args: Namespace) -> int:
     for folder, outcome in _runs(args.dirs):
         if outcome.broken_off is not None:
             _say(f"{folder}: the run was broken off; shown up to event {outcome.events}")
-        _reported(check_events, folder, _say)
+        _reported(check_events, folder, outcome.events, _say)
         _look_again(folder, outcome.engine, args)
     print(build_report(args.dirs, args.out))
     return 0

@@ -26,6 +26,10 @@ def before(tmp_path):
     return result.folder
 
 
+def events_of(folder):
+    return json.loads((folder / "verdicts.json").read_text())["variants"]["before"]["events"]
+
+
 def moment(folder):
     (found,) = json.loads((folder / "moments.json").read_text())["moments"]
     return found
@@ -183,9 +187,31 @@ def test_a_log_of_events_that_is_cut_off_is_shown_up_to_there(before, kvledger):
     events = before / "events.jsonl"
     cut(events)
     status, _, err = kvledger("report", before, "--out", before)
-    count = events.read_bytes().count(b"\n") + 1
-    assert (status, err) == (0, f"{events}:{count}: the last line is cut off, and left out\n")
+    there, of = events.read_bytes().count(b"\n"), events_of(before)
+    assert (status, err.splitlines()) == (
+        0,
+        [
+            f"{events}:{there + 1}: the last line is cut off, and left out",
+            f"{events}: {there} of {of} events are there; shown up to there",
+        ],
+    )
     assert looked_inside(before)
+
+
+@pytest.mark.parametrize("there", [12, 0])
+@pytest.mark.parametrize(
+    ("command", "done"),
+    [("report", "shown"), ("export --to csv", "exported"), ("export --to perfetto", "exported")],
+)
+def test_how_many_events_are_there_is_said(before, kvledger, command, done, there):  # noqa: F811
+    retrace(before)
+    events = before / "events.jsonl"
+    events.write_text("".join(events.read_text().splitlines(keepends=True)[:there]))
+    name, *options = command.split()
+    status, _, err = kvledger(name, before, *options)
+    said = f"{events}: {there} of {events_of(before)} events are there; {done} up to there"
+    assert (status, err.splitlines()[0]) == (0, said)
+    assert err.count(str(events)) == 1
 
 
 def test_a_log_of_events_that_is_damaged_is_one_line(before, kvledger):  # noqa: F811

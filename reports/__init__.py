@@ -47,9 +47,9 @@ def lacking(folder: Path) -> tuple[list[str], list[str]]:
     return list(damaged.values()), missing(folder, damaged)
 
 
-def runs(paths: Sequence[Path]) -> list[tuple[Path, Outcome]]:
-    """The folder of every run that such paths name, and what it came to."""
+def runs(paths: Sequence[Path], say: Callable[[str], None]) -> list[tuple[Path, Outcome]]:
+    """The folder of every run that such paths name, and what it came to; those that were killed are told."""
     from reports.data import read_outcome
     from reports.find import run_folders
 
-    return [(folder, read_outcome(folder)[2]) for folder in run_folders(paths)]
+    return [(folder, read_outcome(folder)[2]) for folder in run_folders(paths, say)]

@@ -35,7 +35,7 @@ def _runs(paths: list[Path]) -> list[tuple[Path, Outcome]]:
     """The folders of the runs that these paths name, each with what it came to."""
     from reports import runs
 
-    found: list[tuple[Path, Outcome]] = _reported(runs, paths)
+    found: list[tuple[Path, Outcome]] = _reported(runs, paths, _say)
     return found
 
 

@@ -1,6 +1,7 @@
 """Playing a run again: the same on both engines, and a word where it cannot be done."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -196,6 +197,38 @@ def test_a_log_of_events_that_is_cut_off_is_shown_up_to_there(before, kvledger):
         ],
     )
     assert looked_inside(before)
+
+
+def killed(folder):
+    """What SIGKILL leaves of a run."""
+    for path in folder.iterdir():
+        if path.name not in ("events.jsonl", "ops.jsonl", "scenario.yaml"):
+            path.unlink()
+
+
+def test_a_run_that_was_killed_is_told_with_what_to_do(before, kvledger, tmp_path, monkeypatch):  # noqa: F811
+    monkeypatch.chdir(tmp_path)
+    killed(before)
+    words = "this run was killed before it could write its verdicts"
+    for path in (before, before.parent, before.parent.parent):
+        status, out, err = kvledger("report", path)
+        assert (status, out) == (2, "")
+        place, _, command = err.strip().partition("; play it again with: kvledger ")
+        assert place == f"{before}: {words}"
+    assert kvledger(*command.split())[0] == 1
+    assert (tmp_path / "DIR2" / "report.html").is_file()
+    (before / "ops.jsonl").write_text("")
+    assert kvledger("report", before)[2] == f"{before}: {words}; run the scenario again with --out\n"
+
+
+def test_beside_others_a_run_that_was_killed_is_told_and_left_out(before, kvledger, tmp_path):  # noqa: F811
+    retrace(before)
+    other = before.parent / "other"
+    shutil.copytree(before, other)
+    killed(other)
+    status, _, err = kvledger("report", before.parent, "--out", tmp_path)
+    assert (status, len(err.splitlines())) == (0, 1)
+    assert err.startswith(f"{other}: this run was killed before it could write its verdicts; ")
 
 
 @pytest.mark.parametrize("there", [12, 0])

@@ -26,15 +26,15 @@ def build(paths: Sequence[Path], out: Path | None = None, jobs: int = 1) -> Path
     return write(paths, out, jobs)
 
 
-def check_events(folder: Path, say: Callable[[str], None]) -> None:
-    """Whether events.jsonl can be read; of an interrupted run as far as it goes."""
-    from reports.lines import read_lines
+def check_events(folder: Path, of: int, say: Callable[[str], None]) -> None:
+    """Hold every line of events.jsonl to the rules; as far as it goes, where there are less than `of`."""
+    from reports.events import read_events
 
     path = folder / "events.jsonl"
     if not path.is_file():
         say(f"{folder}: there is no events.jsonl; shown without the operations")
         return
-    for _ in read_lines(path, say):
+    for _ in read_events(path, say, of)[1]:
         pass
 
 
@@ -47,9 +47,9 @@ def lacking(folder: Path) -> tuple[list[str], list[str]]:
     return list(damaged.values()), missing(folder, damaged)
 
 
-def runs(paths: Sequence[Path]) -> list[tuple[Path, Outcome]]:
-    """The folder of every run that such paths name, and what it came to."""
+def runs(paths: Sequence[Path], say: Callable[[str], None]) -> list[tuple[Path, Outcome]]:
+    """The folder of every run that such paths name, and what it came to; those that were killed are told."""
     from reports.data import read_outcome
     from reports.find import run_folders
 
-    return [(folder, read_outcome(folder)[2]) for folder in run_folders(paths)]
+    return [(folder, read_outcome(folder)[2]) for folder in run_folders(paths, say)]

@@ -6,9 +6,11 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from shlex import quote
 
 from reports.data import Run, is_run, read_run
-from reports.errors import ReportError
+from reports.errors import ADVICE, ReportError
+from reports.lines import Say
 
 
 @dataclass(frozen=True)
@@ -39,9 +41,31 @@ def find(paths: Sequence[Path]) -> tuple[Scenario, ...]:
     return tuple(Scenario(name, _told_apart(group)) for name, group in groups.items())
 
 
-def run_folders(paths: Sequence[Path]) -> list[Path]:
-    """The folders of all runs under these paths."""
-    return [folder for path in paths for folder in folders(path, is_run, "verdicts.json and series.npz")]
+def run_folders(paths: Sequence[Path], say: Say | None = None) -> list[Path]:
+    """The folders of all runs under these paths; beside them, runs that were killed are told."""
+    found = []
+    for path in paths:
+        here = folders(path, lambda folder: is_run(folder) or _was_killed(folder), "verdicts.json and series.npz")
+        killed = [_killed(folder) for folder in here if not is_run(folder)]
+        if len(killed) == len(here):
+            raise ReportError(killed[0])
+        if say is not None:
+            for line in killed:
+                say(line)
+        found += [folder for folder in here if is_run(folder)]
+    return found
+
+
+def _was_killed(folder: Path) -> bool:
+    """Whether a run began to write here and could not say what it came to."""
+    begun = all((folder / name).is_file() for name in ("events.jsonl", "ops.jsonl"))
+    return begun and not any((folder / name).is_file() for name in ("verdicts.json", "series.npz"))
+
+
+def _killed(folder: Path) -> str:
+    ops = folder / "ops.jsonl"
+    again = f"play it again with: kvledger replay {quote(str(ops))} --out DIR2" if ops.stat().st_size else ADVICE
+    return f"{folder}: this run was killed before it could write its verdicts; {again}"
 
 
 def folders(path: Path, holds: Callable[[Path], bool], what: str) -> list[Path]:

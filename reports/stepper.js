@@ -191,5 +191,13 @@
     show();
   };
 
-  for (const section of document.querySelectorAll("section.stepper")) begin(section);
+  for (const section of document.querySelectorAll("section.stepper")) {
+    try {
+      begin(section);
+    } catch (error) {
+      // The others are of use without it.
+      section.hidden = true;
+      console.error(error);
+    }
+  }
 })();

@@ -83,5 +83,5 @@ def _row(row: Row) -> dict[str, Any]:
 
 def _json(data: Any) -> str:
     """JSON that may stand inside a script element, whatever it holds."""
-    plain = json.dumps(data, separators=(",", ":"))
+    plain = json.dumps(data, separators=(",", ":"), allow_nan=False)
     return plain.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

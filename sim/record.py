@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from sim.driver import Driver
 
 _ALL = ("series.npz", "verdicts.json", "meta.json", "lives.jsonl", "slots.npz", "moments.json")
+_TOGETHER = ("report.html", "verdicts.json")
 _BUFFER = 1 << 18
 _BATCH = 256
 
@@ -270,6 +271,15 @@ def prepare(folder: Path) -> None:
         probe.unlink()
     except OSError as error:
         raise RecordError(folder, error) from error
+
+
+def begin(out: Path) -> None:
+    """Remove what earlier runs into this folder came to: it would not be told from what comes if that is broken off."""
+    for path in (out / name for name in _TOGETHER):
+        try:
+            path.unlink(missing_ok=True)
+        except OSError as error:
+            raise RecordError(path, error) from error
 
 
 def folder_of(out: Path, scenario: str, variant: str) -> Path:

@@ -12,7 +12,7 @@ from sim.engines.select import Engines
 from sim.errors import InputError
 from sim.fitting import misfit
 from sim.play import play
-from sim.record import folder_of
+from sim.record import begin, folder_of
 from sim.recorded import Recorded
 from sim.result import Result
 from sim.setup import Identity, Stage, card_memory
@@ -45,6 +45,8 @@ def replay(
         identity = fitted(path, identity, engines, changes)
         folder = changes.out and folder_of(changes.out, identity.scenario, identity.variant)
         with blaming(changes.policy), Stage(identity, config, folder, f"{path}:1:1", engines) as stage:
+            if changes.out is not None:
+                begin(changes.out)
             lines = ((line.time, line.what) for line in recorded.lines())
             ending = play(stage.driver, lines, config, recorded=True, notice=notice)
             stage.end(ending)

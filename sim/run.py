@@ -13,7 +13,7 @@ from sim.engines.sglang.source import by_number
 from sim.errors import InputError
 from sim.fitting import misfit
 from sim.folders import scenario_files
-from sim.record import folder_of, prepare, write_whole
+from sim.record import begin, folder_of, prepare, write_whole
 from sim.result import LeftOut, Result
 from sim.scenario import ScenarioError, load
 from sim.scenario.errors import choose
@@ -170,7 +170,8 @@ def run_variant(
         blaming(options.policy),
         Stage(identity, variant.config, folder, place, engines, blames=options.blames, broken=broken) as stage,
     ):
-        if folder is not None:
+        if options.out is not None and folder is not None:
+            begin(options.out)
             write_whole(folder / "scenario.yaml", scenario.source_text)
         injections = Injections(variant.inject, stage.config)
         points = Points(_points(variant), stage.engine, stage.config.pool.page_size)

@@ -9,7 +9,7 @@ from reports.errors import ReportError
 from reports.export.csvs import write_csv
 from reports.export.parquet import write_parquet
 from reports.export.perfetto import write_trace
-from reports.export.source import find_sources, has_lives, outcomes, read_source
+from reports.export.source import find_sources, has_lives, outcomes, read_source, without_events
 from reports.export.tables import Table, tables
 from reports.export.whole import optional
 from reports.lines import Say
@@ -27,6 +27,8 @@ def export(path: Path, to: str, out: Path | None, say: Say) -> Iterator[Path]:
     """
     needed(to)
     folders = find_sources(path)
+    for folder in without_events(path):
+        say(f"{folder}: there is no events.jsonl; not exported")
     if to == "perfetto":
         yield from _traces(path, folders, out, say)
         return

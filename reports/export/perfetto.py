@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import IO, Any
 
-from reports.export.events import NAMES, Book, Event
+from reports.events import NAMES, Book, Event
 from reports.export.lifetracks import LifeTracks
 from reports.export.packets import Counter, Note, Packets, Track
 from reports.export.source import Source

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from reports.data import Verdict
-from reports.export.events import NAMES, Event
+from reports.events import NAMES, Event
 from reports.export.source import Source, has_lives
 from reports.series import TERMS
 

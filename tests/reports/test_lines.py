@@ -7,7 +7,7 @@ import json
 import pytest
 
 from reports import ReportError
-from reports.export.events import read_events
+from reports.events import read_events
 from reports.states import read_changes
 
 ADVICE = "; run the scenario again with --out"

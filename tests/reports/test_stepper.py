@@ -55,6 +55,15 @@ def test_no_name_ends_the_script(folder, tmp_path):
     assert any(f"a/1{WICKED}" in step["line"].get("retracted", ()) for step in data["steps"])
 
 
+def test_what_is_no_json_is_never_carried(folder, tmp_path):
+    for path in folder.iterdir():
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    log = tmp_path / "events.jsonl"
+    log.write_text(log.read_text().replace('"running":1', '"running":NaN'))
+    with pytest.raises(ValueError, match="not JSON compliant"):
+        steppers(read_run(tmp_path))
+
+
 def test_without_moments_there_is_nothing_to_step_through(folder, tmp_path):
     for path in folder.iterdir():
         if path.name != "moments.json":

@@ -329,6 +329,25 @@ def test_looking_inside_that_is_stopped_leaves_nothing_half_and_takes_no_offence
     assert half.with_suffix("").read_text()
 
 
+@pytest.mark.parametrize("command", [("run", "s.yaml"), ("replay", "ops.jsonl", "--out", "out")])
+def test_beside_a_run_that_is_stopped_no_earlier_report_is_left(kvledger, monkeypatch, command):
+    kvledger("run", "s.yaml")
+    Path("out/retract/before/ops.jsonl").rename("ops.jsonl")
+    for name in ("report.html", "mine.html", "figures/x.svg"):
+        path = Path("out", name)
+        path.parent.mkdir(exist_ok=True)
+        path.write_text("earlier")
+
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("sim.setup.Stage.end", interrupted)
+    monkeypatch.setattr("sim.commands._conclude", lambda *_, **__: 0)
+    assert kvledger(*command)[0] == 130
+    assert sorted(path.name for path in Path("out").iterdir()) == ["figures", "mine.html", "retract"]
+    assert Path("out/figures/x.svg").is_file()
+
+
 def test_what_an_earlier_run_has_left_is_not_lost_by_one_that_never_began(kvledger, monkeypatch):
     kvledger("run", "s.yaml")
     before = Path("out/verdicts.json").read_text()
@@ -389,7 +408,14 @@ def test_a_run_that_was_cut_off_is_exported_with_a_word(kvledger):
     text = log.read_text()
     log.write_text(text[:-20])
     status, _, err = kvledger("export", log.parent, "--to", "csv")
-    assert (status, err) == (0, f"{log}:{text.count(chr(10))}: the last line is cut off, and left out\n")
+    of = text.count("\n")
+    assert (status, err.splitlines()) == (
+        0,
+        [
+            f"{log}:{of}: the last line is cut off, and left out",
+            f"{log}: {of - 1} of {of} events are there; exported up to there",
+        ],
+    )
 
 
 def test_an_extra_that_is_not_installed_is_one_line(kvledger, monkeypatch):

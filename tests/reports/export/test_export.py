@@ -75,6 +75,16 @@ def test_a_run_that_was_interrupted_is_exported_without_verdicts(out):
     assert said == [f"{run}: there is no verdicts.json, the run was interrupted; exported without verdicts"]
 
 
+@pytest.mark.parametrize("to", ["perfetto", "csv"])
+def test_a_variant_without_its_log_is_told(out, to):
+    lacks = out / "two" / "before"
+    (lacks / "series.npz").touch()
+    (lacks / "events.jsonl").unlink()
+    said: list[str] = []
+    assert list(export(out / "two", to, None, said.append))
+    assert said == [f"{lacks}: there is no events.jsonl; not exported"]
+
+
 @pytest.mark.parametrize(
     ("to", "module", "package"),
     [("perfetto", "perfetto", "perfetto"), ("parquet", "pyarrow", "pyarrow")],

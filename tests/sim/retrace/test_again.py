@@ -1,6 +1,7 @@
 """Playing a run again: the same on both engines, and a word where it cannot be done."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,10 @@ def before(tmp_path):
     """The folder of a run that lost a slot."""
     ((_, result),) = run_paths([TAIL], Options(out=tmp_path / "out", variant="before"))
     return result.folder
+
+
+def events_of(folder):
+    return json.loads((folder / "verdicts.json").read_text())["variants"]["before"]["events"]
 
 
 def moment(folder):
@@ -183,9 +188,63 @@ def test_a_log_of_events_that_is_cut_off_is_shown_up_to_there(before, kvledger):
     events = before / "events.jsonl"
     cut(events)
     status, _, err = kvledger("report", before, "--out", before)
-    count = events.read_bytes().count(b"\n") + 1
-    assert (status, err) == (0, f"{events}:{count}: the last line is cut off, and left out\n")
+    there, of = events.read_bytes().count(b"\n"), events_of(before)
+    assert (status, err.splitlines()) == (
+        0,
+        [
+            f"{events}:{there + 1}: the last line is cut off, and left out",
+            f"{events}: {there} of {of} events are there; shown up to there",
+        ],
+    )
     assert looked_inside(before)
+
+
+def killed(folder):
+    """What SIGKILL leaves of a run."""
+    for path in folder.iterdir():
+        if path.name not in ("events.jsonl", "ops.jsonl", "scenario.yaml"):
+            path.unlink()
+
+
+def test_a_run_that_was_killed_is_told_with_what_to_do(before, kvledger, tmp_path, monkeypatch):  # noqa: F811
+    monkeypatch.chdir(tmp_path)
+    killed(before)
+    words = "this run was killed before it could write its verdicts"
+    for path in (before, before.parent, before.parent.parent):
+        status, out, err = kvledger("report", path)
+        assert (status, out) == (2, "")
+        place, _, command = err.strip().partition("; play it again with: kvledger ")
+        assert place == f"{before}: {words}"
+    assert kvledger(*command.split())[0] == 1
+    assert (tmp_path / "DIR2" / "report.html").is_file()
+    (before / "ops.jsonl").write_text("")
+    assert kvledger("report", before)[2] == f"{before}: {words}; run the scenario again with --out\n"
+
+
+def test_beside_others_a_run_that_was_killed_is_told_and_left_out(before, kvledger, tmp_path):  # noqa: F811
+    retrace(before)
+    other = before.parent / "other"
+    shutil.copytree(before, other)
+    killed(other)
+    status, _, err = kvledger("report", before.parent, "--out", tmp_path)
+    assert (status, len(err.splitlines())) == (0, 1)
+    assert err.startswith(f"{other}: this run was killed before it could write its verdicts; ")
+
+
+@pytest.mark.parametrize("there", [12, 0])
+@pytest.mark.parametrize(
+    ("command", "done"),
+    [("report", "shown"), ("export --to csv", "exported"), ("export --to perfetto", "exported")],
+)
+def test_how_many_events_are_there_is_said(before, kvledger, command, done, there):  # noqa: F811
+    retrace(before)
+    events = before / "events.jsonl"
+    events.write_text("".join(events.read_text().splitlines(keepends=True)[:there]))
+    name, *options = command.split()
+    status, _, err = kvledger(name, before, *options)
+    said = f"{events}: {there} of {events_of(before)} events are there; {done} up to there"
+    assert (status, err.splitlines()[0]) == (0, said)
+    assert err.count(str(events)) == 1
 
 
 def test_a_log_of_events_that_is_damaged_is_one_line(before, kvledger):  # noqa: F811
@@ -212,3 +271,24 @@ def interrupted(folder):
         raise KeyboardInterrupt
 
     list(run_paths([TAIL], Options(out=folder.parents[1], variant="before"), lambda *_: stop))
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("t", "NaN", "t is NaN and must be seconds from 0 on"),
+        ("event", "1e999", "event is Infinity and must be a whole number"),
+        ("full", '["x",2]', 'full is ["x", 2] and must be a list of five whole numbers'),
+    ],
+)
+@pytest.mark.parametrize("command", ["report", "export"])
+def test_a_damaged_value_is_one_line(before, kvledger, command, key, value, said):  # noqa: F811
+    events = before / "events.jsonl"
+    lines = events.read_text().splitlines(keepends=True)
+    was = json.dumps(json.loads(lines[9])[key], separators=(",", ":"))
+    lines[9] = lines[9].replace(f'"{key}":{was}', f'"{key}":{value}')
+    column = lines[9].index(f'"{key}"') + 1
+    events.write_text("".join(lines))
+    status, out, err = kvledger(command, before, *(("--to", "csv") if command == "export" else ()))
+    assert (status, out) == (2, "")
+    assert err == f"{events}:10:{column}: {said}; run the scenario again with --out\n"

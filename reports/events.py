@@ -59,13 +59,26 @@ class Event(NamedTuple):
     verdicts: list[int]
 
 
-def read_events(path: Path, say: Say) -> tuple[tuple[str, ...], Iterator[Event]]:
-    """The pools of a run, which its first event tells, and all its events."""
-    events = _events(path, say)
+def read_events(
+    path: Path, say: Say, of: int | None = None, done: str = "shown"
+) -> tuple[tuple[str, ...], Iterator[Event]]:
+    """The pools of a run, which its first event tells, and all its events.
+
+    Where there are less than `of`, what is `done` with them is said with how many there are.
+    """
+    events = _all_of(of, done, path, say)
     first = next(events, None)
     if first is None:
         return (), events
     return tuple(first.books), chain((first,), events)
+
+
+def _all_of(of: int | None, done: str, path: Path, say: Say) -> Iterator[Event]:
+    there = 0
+    for there, event in enumerate(_events(path, say), 1):  # noqa: B007
+        yield event
+    if of is not None and there < of:
+        say(f"{path}: {there} of {of} events are there; {done} up to there")
 
 
 def _events(path: Path, say: Say) -> Iterator[Event]:

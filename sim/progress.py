@@ -1,10 +1,12 @@
-"""A line on a terminal that says how far a run is. Besides the bound on a worker's answer the only place that reads
-the wall clock.
+"""A line on a terminal that says how far a run is, or what takes its time. Besides the bound on a worker's answer the
+only place that reads the wall clock.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from threading import Timer
 from time import monotonic
 from typing import TextIO
 
@@ -57,6 +59,21 @@ class Progress:
             self._stream.write("\r\x1b[2K")
             self._stream.flush()
             self._written = False
+
+
+@contextmanager
+def waiting(stream: TextIO, what: str) -> Iterator[Progress]:
+    """Says what is being done, once it has taken its time, until it is done or the line is cleared."""
+    progress = Progress(stream)
+    timer = Timer(_PATIENCE, progress.show, [f"{what} …"])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield progress
+    finally:
+        timer.cancel()
+        timer.join()
+        progress.clear()
 
 
 def _bar(share: float) -> str:

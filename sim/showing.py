@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sim.errors import InputError
+from sim.progress import Progress, waiting
 
 if TYPE_CHECKING:
     from reports.data import Outcome
     from sim.engines.select import Engines
-    from sim.progress import Progress
 
 
 def report(args: Namespace) -> int:
@@ -25,9 +25,12 @@ def report(args: Namespace) -> int:
     for folder, outcome in _runs(args.dirs):
         if outcome.broken_off is not None:
             _say(f"{folder}: the run was broken off; shown up to event {outcome.events}")
-        _reported(check_events, folder, outcome.events, _say)
+        with waiting(sys.stderr, f"reading {folder}") as progress:
+            _reported(check_events, folder, outcome.events, _aside(progress))
         _look_again(folder, outcome.engine, args)
-    print(build_report(args.dirs, args.out))
+    with waiting(sys.stderr, "drawing the report"):
+        page = build_report(args.dirs, args.out)
+    print(page)
     return 0
 
 
@@ -43,7 +46,6 @@ def _look_again(folder: Path, engine: str, args: Namespace) -> None:
     """What looking inside has left, or should have, is made anew where it is missing or damaged."""
     from reports import lacking
     from sim.engines.select import MODEL, Choice, Engines
-    from sim.progress import Progress
 
     damaged, missing = lacking(folder)
     for line in damaged:
@@ -60,6 +62,16 @@ def _look_again(folder: Path, engine: str, args: Namespace) -> None:
 
 def _say(line: str) -> None:
     print(line, file=sys.stderr)
+
+
+def _aside(progress: Progress) -> Callable[[str], None]:
+    """Says a line in the place of what is shown."""
+
+    def say(line: str) -> None:
+        progress.clear()
+        _say(line)
+
+    return say
 
 
 def look_inside(folder: Path | None, engines: Engines, policy: str | None, progress: Progress) -> None:
@@ -86,8 +98,10 @@ def export(args: Namespace) -> int:
         for folder, outcome in exporting.outcomes(args.dir):
             if (folder / "lives.jsonl").is_file() and not exporting.has_lives(folder):
                 _look_again(folder, outcome.engine, args)
-        for path in exporting.export(args.dir, args.to, args.out, _say):
-            print(path)
+        with waiting(sys.stderr, f"exporting {args.dir}") as progress:
+            for path in exporting.export(args.dir, args.to, args.out, _aside(progress)):
+                progress.clear()
+                print(path)
 
     _reported(write)
     return 0
@@ -96,7 +110,8 @@ def export(args: Namespace) -> int:
 def log(args: Namespace) -> int:
     """Read the log of a running server; 1 if something is found in it."""
     command: Any = import_module("reports.logs.command")
-    status: int = _reported(command.log, args.file, args.out, json=args.json)
+    during = waiting(sys.stderr, f"reading {args.file}")
+    status: int = _reported(command.log, args.file, args.out, json=args.json, during=during)
     return status
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json as json_module
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from reports.errors import ReportError
@@ -10,9 +11,10 @@ from reports.logs.result import examine
 from reports.logs.text import lines
 
 
-def log(path: Path, out: Path | None, *, json: bool) -> int:
-    """Read a log and say what it amounts to; 1 if something was found."""
-    result = examine(path)
+def log(path: Path, out: Path | None, *, json: bool, during: AbstractContextManager[object]) -> int:
+    """Read a log, `during` what is to last as long, and say what it amounts to; 1 if something was found."""
+    with during:
+        result = examine(path)
     page: Path | None = None
     unwritten: ReportError | None = None
     if out is not None:

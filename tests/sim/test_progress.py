@@ -1,10 +1,11 @@
 """The line that says how far a run is: on a terminal, and only of what takes its time."""
 
 import io
+import time
 
 import pytest
 
-from sim.progress import Progress
+from sim.progress import Progress, waiting
 
 
 class Terminal(io.StringIO):
@@ -51,3 +52,20 @@ def test_nothing_is_written_elsewhere_or_when_told_to_be_quiet(stream, quiet):
     progress.show("s v")
     progress.clear()
     assert stream.getvalue() == ""
+
+
+@pytest.mark.parametrize(
+    ("stream", "patience", "written"),
+    [
+        (Terminal(), 0.0, "\r\x1b[2Kreading x …\r\x1b[2K"),
+        (Terminal(), 60.0, ""),
+        (io.StringIO(), 0.0, ""),
+    ],
+)
+def test_what_takes_its_time_is_named_until_it_is_done(monkeypatch, stream, patience, written):
+    monkeypatch.setattr("sim.progress._PATIENCE", patience)
+    with waiting(stream, "reading x"):
+        deadline = time.monotonic() + (10 if written else 0.1)
+        while not stream.getvalue() and time.monotonic() < deadline:
+            time.sleep(0.01)
+    assert stream.getvalue() == written

@@ -1,5 +1,5 @@
-"""A line on a terminal that says how far a run is, or what takes its time. Besides the bound on a worker's answer the only place that reads
-the wall clock.
+"""A line on a terminal that says how far a run is, or what takes its time. Besides the bound on a worker's answer the
+only place that reads the wall clock.
 """
 
 from __future__ import annotations

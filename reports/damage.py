@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from zlib import crc32
 
@@ -11,18 +11,19 @@ from reports.moments import read_document
 from reports.slots import read_slots
 from reports.states import read_changes
 
+_CHECKS: dict[str, Callable[[Path], object]] = {
+    "slots.npz": lambda folder: read_slots(folder / "slots.npz"),
+    "lives.jsonl": lambda folder: _lives(folder),
+    "moments.json": lambda folder: read_document(folder),
+}
 
-def damage(folder: Path) -> dict[str, str]:
+
+def damage(folder: Path, names: Collection[str] = _CHECKS) -> dict[str, str]:
     """Of lives.jsonl, slots.npz and moments.json those that are there and damaged or cut, and how it shows."""
-    checks: dict[str, Callable[[], object]] = {
-        "slots.npz": lambda: read_slots(folder / "slots.npz"),
-        "lives.jsonl": lambda: _lives(folder),
-        "moments.json": lambda: read_document(folder),
-    }
     found = {}
-    for name, check in checks.items():
+    for name in names:
         try:
-            check()
+            _CHECKS[name](folder)
         except ReportError as error:
             found[name] = str(error).rpartition("; ")[0]
     return found

@@ -91,9 +91,7 @@ class Recorder:
         self._noted: list[Note] = []
         self.written = 0
         prepare(folder)
-        for name in _ALL:
-            # An earlier run's would not be told from this one's if this one is broken off.
-            (folder / name).unlink(missing_ok=True)
+        _forget(folder, _ALL)
         self._events = Lines(folder / "events.jsonl")
         self._ops = Lines(folder / "ops.jsonl")
         self._ops.write(_compact(header) + "\n")
@@ -274,8 +272,13 @@ def prepare(folder: Path) -> None:
 
 
 def begin(out: Path) -> None:
-    """Remove what earlier runs into this folder came to: it would not be told from what comes if that is broken off."""
-    for path in (out / name for name in _TOGETHER):
+    """Remove what earlier runs into this folder came to."""
+    _forget(out, _TOGETHER)
+
+
+def _forget(folder: Path, names: Sequence[str]) -> None:
+    """Remove what an earlier run has left: it would not be told from what comes if that is broken off."""
+    for path in (folder / name for name in names):
         try:
             path.unlink(missing_ok=True)
         except OSError as error:

@@ -45,7 +45,7 @@ class Source:
 
 def has_lives(folder: Path) -> bool:
     """Whether it was written down, and is whole, what requests and sessions were when."""
-    return (folder / _LIVES).is_file() and _LIVES not in damage(folder)
+    return (folder / _LIVES).is_file() and not damage(folder, [_LIVES])
 
 
 def find_sources(path: Path) -> list[Path]:

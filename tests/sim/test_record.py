@@ -314,3 +314,9 @@ def test_a_name_that_would_leave_the_output_folder_is_refused(name):
 )
 def test_a_request_survives_json(asked):
     assert request_from_json(json.loads(json.dumps(request_to_json(asked)))) == asked
+
+
+def test_what_an_earlier_run_left_and_cannot_be_removed_is_one_line(record, tmp_path):
+    (tmp_path / "run" / "series.npz").mkdir(parents=True)
+    with pytest.raises(RecordError, match=r"series\.npz: cannot be written: "):
+        record()
